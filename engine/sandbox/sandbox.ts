@@ -1,7 +1,7 @@
 // What the engine's upper parts know of a sandbox: its identity, its limits, and the way to its PID 1.
 
 import type { Limits } from '../settings.ts';
-import type { InitClient } from './init-client.ts';
+import type { InitApi } from './init-types.ts';
 
 /** Where things lie inside every sandbox; fixed, so that upper parts need no configuration. */
 export const IN_SANDBOX = {
@@ -31,5 +31,5 @@ export interface Sandbox {
   readonly stateDir: string;
   /** host path of its Docker socket */
   readonly dockerSocket: string;
-  readonly init: InitClient;
+  readonly init: InitApi;
 }
