@@ -1,0 +1,127 @@
+// A Berth engine of a test's own: real process, real sandboxes, own data and run directories, shared read-only set-up.
+
+import { type ChildProcess, spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
+import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
+import { fileURLToPath } from 'node:url';
+import { ControlClient } from '../../engine/client/client.ts';
+import { DockerCli, dockerCommand } from './docker.ts';
+
+export const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
+
+/** The data directory that set-up filled; a test reads from it and never writes. */
+export const SETUP_DATA = process.env.BERTH_DATA ?? '/var/lib/berth';
+
+/** Why the real engine cannot run here, or undefined: for `describe.skipIf`, said aloud in the title. */
+export const engineMissing: string | undefined =
+  process.getuid?.() !== 0
+    ? 'not root'
+    : !existsSync(path.join(SETUP_DATA, 'host-image/root'))
+      ? `no host image in ${SETUP_DATA}; npm test sets it up`
+      : undefined;
+
+let instances = 0;
+
+export class TestEngine {
+  private process: ChildProcess | undefined;
+  readonly control: ControlClient;
+
+  private constructor(
+    readonly dataDir: string,
+    readonly runDir: string,
+    private readonly env: NodeJS.ProcessEnv,
+  ) {
+    this.control = new ControlClient(path.join(runDir, 'control.sock'));
+  }
+
+  /** Starts an engine with empty state. `env` adds settings. */
+  static async start(env: NodeJS.ProcessEnv = {}): Promise<TestEngine> {
+    const base = await mkdtemp(path.join(os.tmpdir(), 'berth-test-'));
+    const dataDir = path.join(base, 'data');
+    const runDir = path.join(base, 'run');
+    await mkdir(dataDir);
+    for (const name of ['bin', 'host-image', 'images', 'seccomp.json']) {
+      await symlink(path.join(SETUP_DATA, name), path.join(dataDir, name));
+    }
+    // Uid ranges of engines that run at the same time must not meet.
+    const uidBase = 1_000_000_000 + ((process.pid % 4096) * 8 + (instances++ % 8)) * 65536 * 4;
+    const engine = new TestEngine(dataDir, runDir, {
+      ...process.env,
+      BERTH_DATA: dataDir,
+      BERTH_RUN: runDir,
+      BERTH_UID_BASE: String(uidBase),
+      BERTH_LOG_LEVEL: 'warn',
+      ...env,
+    });
+    await engine.up();
+    return engine;
+  }
+
+  get pid(): number {
+    const pid = this.process?.pid;
+    if (!pid) throw new Error('the engine is not running');
+    return pid;
+  }
+
+  /** Starts the engine process (again) and waits until it answers. */
+  async up(): Promise<void> {
+    const log: Buffer[] = [];
+    const child = spawn(process.execPath, [path.join(CHECKOUT, 'dist/engine.js')], {
+      env: this.env,
+      stdio: ['ignore', 'pipe', 'pipe'],
+    });
+    child.stdout.on('data', (chunk: Buffer) => log.push(chunk));
+    child.stderr.on('data', (chunk: Buffer) => log.push(chunk));
+    this.process = child;
+    const deadline = Date.now() + 20_000;
+    for (;;) {
+      if (child.exitCode !== null) throw new Error(`the engine ended: ${Buffer.concat(log)}`);
+      const answered = await this.control.health().then(
+        () => true,
+        () => false,
+      );
+      if (answered) return;
+      if (Date.now() > deadline) throw new Error(`the engine does not answer: ${Buffer.concat(log)}`);
+      await sleep(20);
+    }
+  }
+
+  /** Ends the engine process; sandboxes go on. */
+  async end(signal: 'SIGTERM' | 'SIGKILL'): Promise<void> {
+    const child = this.process;
+    if (!child || child.exitCode !== null || child.signalCode !== null) return;
+    const gone = new Promise((resolve) => child.once('exit', resolve));
+    child.kill(signal);
+    await gone;
+    this.process = undefined;
+  }
+
+  /** The real docker CLI on a sandbox. */
+  async docker(sandbox: string): Promise<DockerCli> {
+    const { dockerSocket } = await this.control.sandbox(sandbox);
+    return new DockerCli(dockerCommand(path.join(SETUP_DATA, 'host-image/root')), dockerSocket);
+  }
+
+  /** Deletes every sandbox, ends the engine and removes its directories. */
+  async dispose(): Promise<void> {
+    if (!this.process) await this.up();
+    for (const sandbox of await this.control.sandboxes()) await this.control.deleteSandbox(sandbox.name);
+    await this.end('SIGTERM');
+    await rm(path.dirname(this.dataDir), { recursive: true, force: true });
+  }
+}
+
+/** What the kernel holds that a sandbox may leave behind; compare before and after. */
+export async function kernelTraces(match: string): Promise<Record<string, number>> {
+  const mounts = (await readFile('/proc/mounts', 'utf8')).split('\n').filter((line) => line.includes(match));
+  const losetup = await import('node:child_process').then(({ execFileSync }) =>
+    execFileSync('losetup', ['--list', '--noheadings', '--output', 'BACK-FILE'], { encoding: 'utf8' }),
+  );
+  return {
+    mounts: mounts.length,
+    loopDevices: losetup.split('\n').filter((line) => line.includes(match)).length,
+  };
+}
