@@ -166,9 +166,9 @@ describe.skipIf(engineMissing).each(targets)(
           'busybox',
           'sh',
           '-c',
-          'touch /host-etc/x; ls /host-etc/os-release',
+          'touch /host-etc/x; ls /host-etc/passwd',
         ]);
-        expect(result.stdout).toContain('/host-etc/os-release');
+        expect(result.stdout).toContain('/host-etc/passwd');
         expect(result.stderr).toContain('Read-only file system');
       });
 
@@ -287,9 +287,10 @@ describe.skipIf(engineMissing).each(targets)(
         expect(result.code).toBe(0);
       });
 
-      it('reports a missing program with 127', async () => {
+      it('reports a missing program', async () => {
         const result = await docker.run(['exec', name, 'nosuch']);
-        expect(result.code).toBe(127);
+        // Docker 26 exits 126 here, later ones 127.
+        expect([126, 127]).toContain(result.code);
         expect(result.stderr + result.stdout).toContain('executable file not found in $PATH');
       });
 
@@ -314,7 +315,7 @@ describe.skipIf(engineMissing).each(targets)(
           'busybox',
           'sh',
           '-c',
-          'trap "exit 5" TERM; echo run >> /count; while :; do sleep 0.1; done',
+          'trap "exit 5" TERM; echo run >> /count; wc -l < /count; while :; do sleep 0.1; done',
         );
         await sleep(300);
         await docker.ok('stop', name);
@@ -323,10 +324,10 @@ describe.skipIf(engineMissing).each(targets)(
         );
         await docker.ok('start', name);
         await sleep(300);
-        expect(await docker.ok('exec', name, 'cat', '/count')).toBe('run\nrun');
+        expect(await docker.ok('logs', name)).toBe('1\n2');
         await docker.ok('restart', '-t', '2', name);
         await sleep(300);
-        expect(await docker.ok('exec', name, 'cat', '/count')).toBe('run\nrun\nrun');
+        expect(await docker.ok('logs', name)).toBe('1\n2\n3');
         await docker.ok('rm', '-f', name);
       });
 
