@@ -86,7 +86,11 @@ export class StartFailed extends Error {
 /** A live connection to a process's stdio. */
 export interface Attachment {
   /** resolves false when the caller should wait for `drain` (Writable's contract); end() sends end of file */
-  readonly stdin: { write(chunk: Uint8Array): boolean; end(): void; once(event: 'drain', listener: () => void): void };
+  readonly stdin: {
+    write(chunk: Uint8Array): boolean;
+    end(): void;
+    once(event: 'drain', listener: () => void): void;
+  };
   /** Chunks in order of arrival; iterate or pipe. Not reading it stops the program (back-pressure). Ends when the process ended and its output is drained. */
   readonly output: AsyncIterable<{ stream: 'stdout' | 'stderr'; data: Buffer }>;
   /** detaches; the process goes on */
@@ -123,7 +127,10 @@ export interface InitApi {
   resize(key: string, rows: number, cols: number): Promise<void>;
   attach(key: string, options: AttachOptions): Promise<Attachment>;
   /** rejects with NotFound when there is no such file */
-  readFile(path: string, options?: { offset?: number; tailLines?: number; limit?: number; follow?: string }): Promise<FileStream>;
+  readFile(
+    path: string,
+    options?: { offset?: number; tailLines?: number; limit?: number; follow?: string },
+  ): Promise<FileStream>;
   /** a TCP connection made inside the sandbox (or one of its network namespaces); allowHalfOpen */
   dial(address: string, port: number, options?: { netns?: string; timeout?: number }): Promise<net.Socket>;
   forget(key: string): Promise<void>;

@@ -1,0 +1,42 @@
+// What the parts of berth-launch share: its configuration and the one way to fail.
+#pragma once
+
+#include <stdint.h>
+
+#define MAX_CGROUPS 32
+#define MAX_ARGS 64
+
+/** What the engine asks for, read from a file of key=value lines that only root can write. */
+struct config {
+    const char *socket;   /**< listening socket for berth-init, becomes its descriptor 3 */
+    const char *disk;     /**< ext4 image of the sandbox */
+    const char *template; /**< copied to `disk` when that does not exist */
+    const char *image;    /**< root directory of the host image */
+    const char *layers;   /**< unpacked shared layers */
+    const char *shared;   /**< directory that becomes /run/berth in the sandbox */
+    const char *init;     /**< the berth-init binary */
+    const char *bundle;   /**< directory with config.json */
+    const char *tree;     /**< empty directory; everything is mounted below it first */
+    uint32_t uid_base;
+    int hide_cgroup;
+    const char *cgroups[MAX_CGROUPS]; /**< cgroup.procs files to join */
+    int cgroup_count;
+    char *runtime[MAX_ARGS + 1]; /**< argv of crun */
+    int runtime_count;
+};
+
+/** Ends the program with one line on stderr naming the step and errno's text; undoes what outlives the process. */
+_Noreturn void fail(const char *step, const char *subject);
+
+/** disk.c: makes `path` from the template when it is absent; sparse, atomic. */
+void disk_create(const char *path, const char *template);
+/** disk.c: attaches the image to a loop device that goes with its last user, and mounts it. */
+void disk_mount(const char *image, const char *target);
+
+/** mounts.c: a user namespace descriptor with the sandbox's id range. */
+int idmap_open(uint32_t uid_base);
+/** mounts.c: clones the mount at `source` to `target` with the range's ids; optionally read-only. */
+void idmap_bind(int userns, const char *source, const char *target, int read_only);
+void bind_read_only(const char *source, const char *target);
+/** mounts.c: overlay of image and disk (relative to the tree), created by the range's root. */
+void overlay_root(uint32_t uid_base);
