@@ -6,7 +6,10 @@ import { ContainerDetail, ContainerSummary, ImageDetail } from './docker.ts';
 
 /** The lab host as the checks of one evaluation see it. Make a new one for each evaluation. */
 export class Look {
-  private readonly answers = new Map<string, Promise<unknown>>();
+  private readonly lists = new Map<string, Promise<ContainerSummary[]>>();
+  private readonly containerAnswers = new Map<string, Promise<ContainerDetail | undefined>>();
+  private readonly imageAnswers = new Map<string, Promise<ImageDetail | undefined>>();
+  private readonly processLists = new Map<string, Promise<ProcessInfo[]>>();
 
   constructor(
     readonly host: LabHost,
@@ -16,7 +19,7 @@ export class Look {
 
   /** Every container, stopped ones too. */
   containers(): Promise<ContainerSummary[]> {
-    return this.once('containers', async () => {
+    return once(this.lists, '', async () => {
       const { status, body } = await this.host.dockerGet('/containers/json?all=1', this.signal);
       if (status !== 200) throw new Error(`docker ps: ${messageIn(body, status)}`);
       return ContainerSummary.array().parse(body);
@@ -25,7 +28,7 @@ export class Look {
 
   /** A container by name or id. */
   container(nameOrId: string): Promise<ContainerDetail | undefined> {
-    return this.once(`container ${nameOrId}`, async () => {
+    return once(this.containerAnswers, nameOrId, async () => {
       const body = await this.object('containers', nameOrId);
       return body === undefined ? undefined : ContainerDetail.parse(body);
     });
@@ -33,7 +36,7 @@ export class Look {
 
   /** An image by reference or id. */
   image(reference: string): Promise<ImageDetail | undefined> {
-    return this.once(`image ${reference}`, async () => {
+    return once(this.imageAnswers, reference, async () => {
       const body = await this.object('images', reference);
       return body === undefined ? undefined : ImageDetail.parse(body);
     });
@@ -41,7 +44,7 @@ export class Look {
 
   /** Every process, with the pid that the lab host knows it by. */
   processes(): Promise<ProcessInfo[]> {
-    return this.once('processes', () => this.host.processes(this.signal));
+    return once(this.processLists, '', () => this.host.processes(this.signal));
   }
 
   private async object(kind: string, name: string): Promise<unknown> {
@@ -51,15 +54,14 @@ export class Look {
     if (status !== 200) throw new Error(`docker inspect ${name}: ${messageIn(body, status)}`);
     return body;
   }
+}
 
-  private once<T>(key: string, ask: () => Promise<T>): Promise<T>;
-  private once(key: string, ask: () => Promise<unknown>): Promise<unknown> {
-    const known = this.answers.get(key);
-    if (known) return known;
-    const answer = ask();
-    this.answers.set(key, answer);
-    return answer;
-  }
+function once<T>(answers: Map<string, Promise<T>>, key: string, ask: () => Promise<T>): Promise<T> {
+  const known = answers.get(key);
+  if (known) return known;
+  const answer = ask();
+  answers.set(key, answer);
+  return answer;
 }
 
 function messageIn(body: unknown, status: number): string {
