@@ -146,6 +146,12 @@ static int make_symlink(const char *target, const char *path)
 	return unlink(path) < 0 ? -1 : symlink(target, path);
 }
 
+static int mount_at(const struct message *s, const char *path)
+{
+	const char *data = has(s, DATA) && *s->string[DATA] ? s->string[DATA] : NULL;
+	return mount(s->string[SOURCE], path, s->string[FSTYPE], number(s, FLAGS, 0), data);
+}
+
 static int unmount(const char *path)
 {
 	if (umount2(path, MNT_DETACH | UMOUNT_NOFOLLOW) == 0)
@@ -311,9 +317,7 @@ static void run_step(enum step_kind kind, const struct message *s, bool adopted)
 	case S_MKDIR: check(make_directory(s, path), "mkdir", path); break;
 	case S_WRITE: check(write_file(s, path), "write", path); break;
 	case S_SYMLINK: check(make_symlink(s->string[TARGET], path), "symlink", path); break;
-	case S_MOUNT:
-		check(mount(s->string[SOURCE], path, s->string[FSTYPE], number(s, FLAGS, 0), s->string[DATA]), "mount", path);
-		break;
+	case S_MOUNT: check(mount_at(s, path), "mount", path); break;
 	case S_UMOUNT: check(unmount(path), "umount", path); break;
 	case S_RMTREE: check(remove_tree(path), "remove", path); break;
 	case S_RMCGROUP: check(remove_cgroup(path), "remove cgroup", path); break;
