@@ -20,7 +20,7 @@ static inline size_t buffer_size(const struct buffer *b)
 
 static inline uint8_t *buffer_head(const struct buffer *b)
 {
-	return b->data + b->head;
+	return b->head ? b->data + b->head : b->data; /* data may be NULL then */
 }
 
 static inline void buffer_free(struct buffer *b)

@@ -13,7 +13,7 @@ export ASAN_OPTIONS=detect_leaks=1
 ${CC:-cc} $flags $sanitize "$here/unit.c" "$init/frame.c" "$init/log.c" "$init/ring.c" -o "$out/unit"
 "$out/unit"
 
-if command -v clang >/dev/null && clang $flags $sanitize,fuzzer "$here/fuzz.c" "$init/frame.c" "$init/log.c" \
+if command -v clang >/dev/null && clang $flags $sanitize -fsanitize=fuzzer "$here/fuzz.c" "$init/frame.c" "$init/log.c" \
 	-o "$out/fuzz" 2>"$out/fuzz.err"; then
 	mkdir -p "$out/found"
 	"$out/fuzz" -max_total_time="$seconds" -max_len=65536 -print_final_stats=1 -artifact_prefix="$out/" \
