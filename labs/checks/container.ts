@@ -52,13 +52,17 @@ async function evaluateNamed(name: string, parameters: Parameters, look: Look): 
     });
   }
   const subject = await subjectOf(container, parameters, look);
-  const where = parameters.state === undefined ? `docker inspect ${name}` : 'docker ps -a';
   const expectations = expectationsOf(containerExpectations, parameters, subject);
   return judge(
     `container ${name}`,
     expectations,
-    onlyStateUnmet(expectations) ? where : `docker inspect ${name}`,
+    whereToLook(name, container.State.Status, parameters.state),
   );
+}
+
+function whereToLook(name: string, found: string, wanted: readonly string[] | undefined): string {
+  if (!wanted || wanted.includes(found)) return `docker inspect ${name}`;
+  return wanted.includes('running') && found === 'exited' ? `docker logs ${name}` : 'docker ps -a';
 }
 
 async function evaluateCounted(parameters: Parameters, look: Look): Promise<CheckResult> {
@@ -102,11 +106,6 @@ async function subjectOf(
 ): Promise<ContainerSubject> {
   const image = parameters.image === undefined ? undefined : await look.image(parameters.image);
   return { container, wantedImageId: image?.Id };
-}
-
-function onlyStateUnmet(expectations: readonly Expectation[]): boolean {
-  const unmet = expectations.filter((expectation) => !expectation.met);
-  return unmet.length === 1 && unmet[0] === expectations[0];
 }
 
 function nameOf(container: { Names: string[]; Id: string }): string {
