@@ -45,20 +45,28 @@ export function parseCgroupMounts(mountinfo: string): CgroupMount[] {
   return mounts;
 }
 
-/** The driver for this host: v2 where it is mounted alone at /sys/fs/cgroup, otherwise v1. */
-export async function openCgroups(mountinfoPath = '/proc/self/mountinfo'): Promise<CgroupDriver> {
-  const mounts = parseCgroupMounts(await readFile(mountinfoPath, 'utf8'));
+/**
+ * The driver for this host: v1 where its controllers are mounted (also beside an almost empty v2), otherwise v2.
+ *
+ * @param parent name of the directory for all sandboxes of one engine; it lies at the root of each hierarchy,
+ *   whatever cgroup the engine itself runs in, so that the engine's own limits are not the sandboxes'
+ */
+export async function openCgroups(parent: string): Promise<CgroupDriver> {
+  const mounts = parseCgroupMounts(await readFile('/proc/self/mountinfo', 'utf8'));
   const v1 = mounts.filter((mount) => mount.fstype === 'cgroup');
   const v2 = mounts.find((mount) => mount.fstype === 'cgroup2');
   if (v1.length > 0) {
-    const driver = new CgroupV1(v1.map(({ mountPoint, controllers }) => ({ mountPoint, controllers })));
+    const driver = new CgroupV1(
+      v1.map(({ mountPoint, controllers }) => ({ mountPoint, controllers })),
+      parent,
+    );
     const missing = ['memory', 'cpu', 'pids', 'freezer'].filter((name) => !driver.has(name));
     if (missing.length > 0) throw new Error(`cgroup v1 lacks the controllers ${missing.join(', ')}`);
     await driver.prepare();
     return driver;
   }
   if (!v2) throw new Error('no cgroup file system is mounted; mount cgroup2 at /sys/fs/cgroup');
-  const driver = new CgroupV2(v2.mountPoint);
+  const driver = new CgroupV2(v2.mountPoint, parent);
   await driver.prepare();
   return driver;
 }

@@ -2,13 +2,7 @@
 
 import path from 'node:path';
 import type { Limits } from '../settings.ts';
-import {
-  CGROUP_INNER,
-  CGROUP_PARENT,
-  type CgroupBootStep,
-  type CgroupDriver,
-  type CgroupUsage,
-} from './cgroup.ts';
+import { CGROUP_INNER, type CgroupBootStep, type CgroupDriver, type CgroupUsage } from './cgroup.ts';
 import {
   delegate,
   ensureDirectory,
@@ -44,7 +38,11 @@ export class CgroupV1 implements CgroupDriver {
   readonly controllers: readonly string[];
   readonly #hierarchies: readonly Hierarchy[];
 
-  constructor(hierarchies: readonly Hierarchy[]) {
+  readonly #parent: string;
+
+  /** @param parent name of the directory that holds all sandboxes, at the root of each hierarchy */
+  constructor(hierarchies: readonly Hierarchy[], parent: string) {
+    this.#parent = parent;
     this.#hierarchies = hierarchies;
     this.controllers = hierarchies.flatMap((hierarchy) => hierarchy.controllers);
   }
@@ -56,7 +54,7 @@ export class CgroupV1 implements CgroupDriver {
   /** Makes the parent of all sandboxes in each hierarchy. */
   async prepare(): Promise<void> {
     for (const hierarchy of this.#hierarchies) {
-      const parent = path.join(hierarchy.mountPoint, CGROUP_PARENT);
+      const parent = path.join(hierarchy.mountPoint, this.#parent);
       await ensureDirectory(parent);
       await inheritCpuset(hierarchy.mountPoint, parent);
     }
@@ -175,7 +173,7 @@ export class CgroupV1 implements CgroupDriver {
 
   async list(): Promise<string[]> {
     const lists = this.#hierarchies.map(({ mountPoint }) =>
-      subdirectories(path.join(mountPoint, CGROUP_PARENT)),
+      subdirectories(path.join(mountPoint, this.#parent)),
     );
     return [...new Set((await Promise.all(lists)).flat())];
   }
@@ -196,7 +194,7 @@ export class CgroupV1 implements CgroupDriver {
   }
 
   #outer(hierarchy: Hierarchy, id: string): string {
-    return path.join(hierarchy.mountPoint, CGROUP_PARENT, id);
+    return path.join(hierarchy.mountPoint, id);
   }
 
   #controller(name: string, id: string): string {

@@ -2,13 +2,7 @@
 
 import path from 'node:path';
 import type { Limits } from '../settings.ts';
-import {
-  CGROUP_INNER,
-  CGROUP_PARENT,
-  type CgroupBootStep,
-  type CgroupDriver,
-  type CgroupUsage,
-} from './cgroup.ts';
+import { CGROUP_INNER, type CgroupBootStep, type CgroupDriver, type CgroupUsage } from './cgroup.ts';
 import {
   delegate,
   ensureDirectory,
@@ -37,14 +31,20 @@ export class CgroupV2 implements CgroupDriver {
   readonly hideFromRuntime = false;
   readonly #root: string;
 
-  /** @param root where cgroup2 is mounted */
-  constructor(root = '/sys/fs/cgroup') {
+  readonly #parent: string;
+
+  /**
+   * @param root where cgroup2 is mounted
+   * @param parent name of the directory in it that holds all sandboxes
+   */
+  constructor(root: string, parent: string) {
     this.#root = root;
+    this.#parent = parent;
   }
 
   /** Enables the controllers from the root down; throws when one that limits is missing. */
   async prepare(): Promise<void> {
-    const parent = path.join(this.#root, CGROUP_PARENT);
+    const parent = path.join(this.#root, this.#parent);
     await ensureDirectory(parent);
     const available = await this.#enable(this.#root);
     const missing = NEEDED.filter((name) => !available.includes(name));
@@ -156,7 +156,7 @@ export class CgroupV2 implements CgroupDriver {
   }
 
   async list(): Promise<string[]> {
-    return subdirectories(path.join(this.#root, CGROUP_PARENT));
+    return subdirectories(path.join(this.#root, this.#parent));
   }
 
   /** PID 1 leaves the namespace's root for a leaf, since a cgroup with processes cannot hand controllers on. */
@@ -176,6 +176,6 @@ export class CgroupV2 implements CgroupDriver {
   }
 
   #outer(id: string): string {
-    return path.join(this.#root, CGROUP_PARENT, id);
+    return path.join(this.#root, id);
   }
 }

@@ -48,7 +48,5 @@ export interface CgroupDriver {
   bootSteps(): CgroupBootStep[];
 }
 
-/** Where sandboxes lie in each hierarchy, whatever cgroup the engine itself runs in. */
-export const CGROUP_PARENT = 'berth';
 /** The delegated directory in a sandbox's own. */
 export const CGROUP_INNER = 'lab';
