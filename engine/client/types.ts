@@ -5,21 +5,33 @@ import { z } from 'zod';
 /** A sandbox's name as people type it. */
 export const SandboxName = z
   .string()
-  .regex(/^[a-z0-9][a-z0-9._-]{0,62}$/, 'a sandbox name is 1 to 63 of a-z 0-9 . _ - and starts with a letter or digit');
+  .regex(
+    /^[a-z0-9][a-z0-9._-]{0,62}$/,
+    'a sandbox name is 1 to 63 of a-z 0-9 . _ - and starts with a letter or digit',
+  );
 
 export const LimitsSchema = z.object({
   /** bytes */
-  memory: z.number().int().min(64 * 2 ** 20),
+  memory: z
+    .number()
+    .int()
+    .min(64 * 2 ** 20),
   cpus: z.number().positive().max(1024),
   pids: z.number().int().min(64).max(100_000),
   /** bytes */
-  disk: z.number().int().min(128 * 2 ** 20),
+  disk: z
+    .number()
+    .int()
+    .min(128 * 2 ** 20),
 });
 
 /** POST /v1/sandboxes */
 export const CreateSandbox = z.object({
   name: SandboxName,
-  hostname: z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9-]{0,62}$/).optional(),
+  hostname: z
+    .string()
+    .regex(/^[a-zA-Z0-9][a-zA-Z0-9-]{0,62}$/)
+    .optional(),
   limits: LimitsSchema.partial().optional(),
 });
 export type CreateSandbox = z.infer<typeof CreateSandbox>;
@@ -54,7 +66,12 @@ export const RunRequest = z.object({
   /** milliseconds, default 10 s */
   timeout: z.number().int().min(1).max(600_000).optional(),
   /** bytes kept of stdout and of stderr each, default 64 KiB; more is read and dropped */
-  maxOutput: z.number().int().min(0).max(4 * 2 ** 20).optional(),
+  maxOutput: z
+    .number()
+    .int()
+    .min(0)
+    .max(4 * 2 ** 20)
+    .optional(),
 });
 export type RunRequest = z.infer<typeof RunRequest>;
 
@@ -154,6 +171,9 @@ export const Activity = z.discriminatedUnion('kind', [
   z.object({ kind: z.literal('docker'), event: DockerEvent }),
   /** a terminal of the lab host produced output (at most one a second) */
   z.object({ kind: z.literal('terminal'), terminal: z.string() }),
-  z.object({ kind: z.literal('sandbox'), state: z.enum(['running', 'frozen', 'stopped', 'reset', 'deleted']) }),
+  z.object({
+    kind: z.literal('sandbox'),
+    state: z.enum(['running', 'frozen', 'stopped', 'reset', 'deleted']),
+  }),
 ]);
 export type Activity = z.infer<typeof Activity>;
