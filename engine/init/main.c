@@ -4,6 +4,7 @@
 
 #include <errno.h>
 #include <fcntl.h>
+#include <linux/close_range.h>
 #include <malloc.h>
 #include <signal.h>
 #include <stdio.h>
@@ -96,7 +97,7 @@ static void open_standard_streams(void)
 	for (int fd = 0; fd < 3; fd++)
 		if (fcntl(fd, F_GETFD) < 0)
 			dup2(open("/dev/null", O_RDWR), fd);
-	fcntl(LISTEN_FD, F_SETFD, FD_CLOEXEC);
+	close_range(LISTEN_FD, ~0U, CLOSE_RANGE_CLOEXEC);
 	fcntl(LISTEN_FD, F_SETFL, fcntl(LISTEN_FD, F_GETFL) | O_NONBLOCK);
 }
 
