@@ -64,20 +64,23 @@ export class CgroupV1 implements CgroupDriver {
     await this.prepare();
     for (const hierarchy of this.#hierarchies) {
       const outer = this.#outer(hierarchy, id);
-      const inner = path.join(outer, CGROUP_INNER);
-      await ensureDirectory(inner);
+      await ensureDirectory(outer);
       await inheritCpuset(path.dirname(outer), outer);
-      await inheritCpuset(outer, inner);
+    }
+    // before there are children: a devices cgroup with children cannot deny all any more
+    await this.#limit(id, limits);
+    for (const hierarchy of this.#hierarchies) {
+      const inner = path.join(this.#outer(hierarchy, id), CGROUP_INNER);
+      await ensureDirectory(inner);
+      await inheritCpuset(path.dirname(inner), inner);
       await delegate(inner, DELEGATED, owner);
     }
-    await this.#limit(id, limits);
+    // shown inside as the lab host's own limit; root's, so that it cannot be raised there either
+    await limitMemory(path.join(this.#controller('memory', id), CGROUP_INNER), limits.memory);
   }
 
   async #limit(id: string, limits: Limits): Promise<void> {
-    const memory = this.#controller('memory', id);
-    await limitMemory(memory, limits.memory);
-    // shown inside as the lab host's own limit; root's, so that it cannot be raised there either
-    await limitMemory(path.join(memory, CGROUP_INNER), limits.memory);
+    await limitMemory(this.#controller('memory', id), limits.memory);
     const cpu = this.#controller('cpu', id);
     await writeControl(path.join(cpu, 'cpu.cfs_period_us'), String(CPU_PERIOD));
     await writeControl(
@@ -194,7 +197,7 @@ export class CgroupV1 implements CgroupDriver {
   }
 
   #outer(hierarchy: Hierarchy, id: string): string {
-    return path.join(hierarchy.mountPoint, id);
+    return path.join(hierarchy.mountPoint, this.#parent, id);
   }
 
   #controller(name: string, id: string): string {

@@ -176,6 +176,6 @@ export class CgroupV2 implements CgroupDriver {
   }
 
   #outer(id: string): string {
-    return path.join(this.#root, id);
+    return path.join(this.#root, this.#parent, id);
   }
 }
