@@ -1,6 +1,7 @@
 // Reads a lab.md: front matter, introduction, steps, and every problem that its author must mend.
 
 import type { Token } from 'markdown-it';
+import type { z } from 'zod';
 import { LAB_LIMITS, type Lab, type Problem, type Step } from '../lab.ts';
 import { FrontMatter, splitFrontMatter } from './front-matter.ts';
 import { type LabEnv, type MarkdownProblem, markdown } from './markdown.ts';
@@ -50,7 +51,10 @@ function parse(text: string): { lab: Lab | undefined; problems: MarkdownProblem[
   return { lab: values && { ...values, introduction, steps }, problems };
 }
 
-function parseFrontMatter(yaml: string) {
+function parseFrontMatter(yaml: string): {
+  values: z.output<typeof FrontMatter> | undefined;
+  problems: MarkdownProblem[];
+} {
   const block = parseYaml(yaml, 2);
   if ('problems' in block) return { values: undefined, problems: block.problems };
   const result = FrontMatter.safeParse(block.value);

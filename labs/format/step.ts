@@ -86,8 +86,10 @@ export class StepReader {
     const { token, info, line } = fence;
     const { directive } = info;
     if (directive === undefined) return;
-    if (token.content.trim() === '' && directive !== 'file')
-      return this.report(line, `${directive}: the fence is empty`);
+    if (token.content.trim() === '' && directive !== 'file') {
+      this.report(line, `${directive}: the fence is empty`);
+      return;
+    }
     if (!this.isInPlace(fence, directive)) return;
     if (directive === 'run') {
       if (fence.container === undefined) this.commands.push(token.content.trimEnd());
@@ -117,11 +119,18 @@ export class StepReader {
 
   private readFile(token: Token, { attributes }: FenceInfo, line: number): void {
     const { path: filePath = '', mode = '644' } = attributes;
-    if (filePath === '') return this.report(line, 'file: path is missing, write path=/root/name');
-    if (!filePath.startsWith('/') || path.posix.normalize(filePath) !== filePath || filePath.endsWith('/')) {
-      return this.report(line, `file: "${filePath}" is not an absolute path of a file`);
+    if (filePath === '') {
+      this.report(line, 'file: path is missing, write path=/root/name');
+      return;
     }
-    if (!/^0?[0-7]{3,4}$/.test(mode)) return this.report(line, `file: mode "${mode}" is not octal, like 644`);
+    if (!filePath.startsWith('/') || path.posix.normalize(filePath) !== filePath || filePath.endsWith('/')) {
+      this.report(line, `file: "${filePath}" is not an absolute path of a file`);
+      return;
+    }
+    if (!/^0?[0-7]{3,4}$/.test(mode)) {
+      this.report(line, `file: mode "${mode}" is not octal, like 644`);
+      return;
+    }
     this.files.push({ path: filePath, mode: Number.parseInt(mode, 8), content: token.content });
   }
 

@@ -43,8 +43,8 @@ function createRenderer(options: RenderOptions): (tokens: readonly Token[]) => s
     image: imageRule(options),
     th_open: cell,
     td_open: cell,
-    html_block: (tokens, index) => escape(tokens[index]?.content ?? ''),
-    html_inline: (tokens, index) => escape(tokens[index]?.content ?? ''),
+    html_block: (tokens, index) => escapeHtml(tokens[index]?.content ?? ''),
+    html_inline: (tokens, index) => escapeHtml(tokens[index]?.content ?? ''),
     lab_container_open: (tokens, index) => openContainer(tokens[index]),
     lab_container_close: (tokens, index) =>
       isFolded(tokens[index]) ? '</div></details>\n' : '</div></aside>\n',
@@ -52,7 +52,7 @@ function createRenderer(options: RenderOptions): (tokens: readonly Token[]) => s
   return (tokens) => md.renderer.render([...tokens], md.options, {});
 }
 
-const { escapeHtml: escape } = new MarkdownIt().utils;
+const { escapeHtml } = new MarkdownIt().utils;
 
 const renderFence: RendererRule = (tokens, index) => {
   const token = tokens[index];
@@ -76,12 +76,12 @@ function code(block: {
 }): string {
   const { text, language, run, caption } = block;
   const kind = run ? ' run' : caption === undefined ? '' : ' file';
-  const command = escape(text.trimEnd());
+  const command = escapeHtml(text.trimEnd());
   const runButton = run ? `<button type="button" data-run="${command}">Run</button>` : '';
   return [
     `<figure class="code${kind}">`,
-    caption === undefined ? '' : `<figcaption>${escape(caption)}</figcaption>`,
-    `<pre><code${language ? ` class="${language}"` : ''}>${escape(text)}</code></pre>`,
+    caption === undefined ? '' : `<figcaption>${escapeHtml(caption)}</figcaption>`,
+    `<pre><code${language ? ` class="${language}"` : ''}>${escapeHtml(text)}</code></pre>`,
     `<div class="actions">${runButton}<button type="button" data-copy="${command}">Copy</button></div>`,
     '</figure>\n',
   ].join('');
@@ -112,7 +112,7 @@ function isFolded(token: Token | undefined): boolean {
 function openContainer(token: Token | undefined): string {
   const name = String(token?.meta?.name ?? '');
   const kind = Object.hasOwn(CONTAINERS, name) ? name : 'note';
-  const title = escape(String(token?.meta?.title || CONTAINERS[kind] || ''));
+  const title = escapeHtml(String(token?.meta?.title || CONTAINERS[kind] || ''));
   if (isFolded(token)) return `<details class="${kind}"><summary>${title}</summary><div>\n`;
   return `<aside class="${kind}"><p class="title">${title}</p><div>\n`;
 }
@@ -133,25 +133,25 @@ function linkRule({ previewHref }: RenderOptions): RendererRule {
   return (tokens, index) => {
     const href = attribute(tokens[index], 'href');
     const title = attribute(tokens[index], 'title');
-    const rest = title === '' ? '' : ` title="${escape(title)}"`;
+    const rest = title === '' ? '' : ` title="${escapeHtml(title)}"`;
     const target = previewTarget(href);
     if (target) {
-      const address = escape(previewHref(target.port, target.path));
-      const data = `data-preview-port="${target.port}" data-preview-path="${escape(target.path)}"`;
+      const address = escapeHtml(previewHref(target.port, target.path));
+      const data = `data-preview-port="${target.port}" data-preview-path="${escapeHtml(target.path)}"`;
       return `<a class="preview" href="${address}" ${data} target="_blank" rel="noopener"${rest}>`;
     }
     if (!isLinkUrl(href)) return '<a>';
-    if (href.startsWith('#')) return `<a href="${escape(href)}"${rest}>`;
-    return `<a href="${escape(href)}" target="_blank" rel="noopener noreferrer"${rest}>`;
+    if (href.startsWith('#')) return `<a href="${escapeHtml(href)}"${rest}>`;
+    return `<a href="${escapeHtml(href)}" target="_blank" rel="noopener noreferrer"${rest}>`;
   };
 }
 
 function imageRule({ assetHref }: RenderOptions): RendererRule {
   return (tokens, index) => {
     const source = attribute(tokens[index], 'src');
-    const alternative = escape(tokens[index]?.content ?? '');
+    const alternative = escapeHtml(tokens[index]?.content ?? '');
     if (!isImageUrl(source)) return alternative;
     const address = isAssetPath(source) ? assetHref(source) : source;
-    return `<img src="${escape(address)}" alt="${alternative}" loading="lazy" referrerpolicy="no-referrer">`;
+    return `<img src="${escapeHtml(address)}" alt="${alternative}" loading="lazy" referrerpolicy="no-referrer">`;
   };
 }
