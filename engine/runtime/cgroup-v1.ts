@@ -207,12 +207,19 @@ export class CgroupV1 implements CgroupDriver {
   }
 }
 
-/** A new cpuset has no processors, and lets nobody in until it has. */
+/**
+ * A new cpuset has no processors, and lets nobody in until it has. Those below it copy its own, in a sandbox too,
+ * where crun may not read-write the root's files to do so itself.
+ */
 async function inheritCpuset(parent: string, child: string): Promise<void> {
+  let isCpuset = false;
   for (const name of ['cpuset.cpus', 'cpuset.mems']) {
-    if ((await readControl(path.join(child, name))) !== '') continue; // has some, or is no cpuset
-    await writeControl(path.join(child, name), (await readControl(path.join(parent, name))) ?? '');
+    const current = await readControl(path.join(child, name));
+    isCpuset ||= current !== undefined;
+    if (current === '')
+      await writeControl(path.join(child, name), (await readControl(path.join(parent, name))) ?? '');
   }
+  if (isCpuset) await writeControl(path.join(child, 'cgroup.clone_children'), '1');
 }
 
 /** Memory and swap together are bounded by `bytes`; idle pages may go to swap. */
