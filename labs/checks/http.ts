@@ -2,8 +2,10 @@
 
 import http from 'node:http';
 import net from 'node:net';
+import type { Duplex } from 'node:stream';
 import { z } from 'zod';
-import { type CheckResult, defineCheck, failed } from './check.ts';
+import { ConnectionRefused } from '../host.ts';
+import { type CheckResult, defineCheck, failed, PASSED } from './check.ts';
 import { type Expectation, judge } from './expectation.ts';
 import type { Look } from './look.ts';
 import { oneOrMore, strictMap, text } from './schema.ts';
@@ -56,16 +58,12 @@ export const httpCheck = defineCheck({
 async function evaluate(parameters: Parameters, look: Look): Promise<CheckResult> {
   const { url, unreachable } = parameters;
   const command = `curl -i ${url.href}`;
-  let answer: Answer;
-  try {
-    answer = await request(parameters, look);
-  } catch (error) {
-    if (look.signal.aborted) throw error;
-    const reason = error instanceof Error ? error.message : String(error);
-    if (unreachable) return { passed: true };
+  const answer = await request(parameters, look);
+  if ('problem' in answer) {
+    if (unreachable) return PASSED;
     return failed({
       expected: `an answer from ${url.href}`,
-      found: `no answer: ${excerpt(reason)}`,
+      found: `no answer: ${excerpt(answer.problem)}`,
       look: `docker ps; ${command}`,
     });
   }
@@ -111,10 +109,30 @@ function pageText({ body, headers }: Answer): string {
   return body.replace(/<(style|script)\b[\s\S]*?<\/\1>|<[^>]*>/gi, ' ');
 }
 
-async function request({ url, method }: Parameters, look: Look): Promise<Answer> {
-  const signal = AbortSignal.any([look.signal, AbortSignal.timeout(REQUEST_TIMEOUT)]);
-  const port = Number(url.port || 80);
-  const socket = await look.host.dial(port, await addressOf(url.hostname, look), signal);
+/** The server's answer, or why there is none. Rejects when the lab host itself cannot be asked. */
+async function request({ url, method }: Parameters, look: Look): Promise<Answer | { problem: string }> {
+  const host = await addressOf(url.hostname, look);
+  if ('problem' in host) return host;
+  const timeout = AbortSignal.timeout(REQUEST_TIMEOUT);
+  const signal = AbortSignal.any([look.signal, timeout]);
+  try {
+    const socket = await look.host.dial(Number(url.port || 80), host.address, signal);
+    return await exchange(socket, { url, method, signal }).catch((error: unknown) => {
+      if (signal.aborted) throw error;
+      return { problem: error instanceof Error ? error.message : String(error) };
+    });
+  } catch (error) {
+    if (error instanceof ConnectionRefused) return { problem: error.message };
+    if (timeout.aborted && !look.signal.aborted)
+      return { problem: `none within ${REQUEST_TIMEOUT / 1000} seconds` };
+    throw error;
+  }
+}
+
+async function exchange(
+  socket: Duplex,
+  { url, method, signal }: { url: URL; method: string; signal: AbortSignal },
+): Promise<Answer> {
   try {
     return await new Promise<Answer>((resolve, reject) => {
       const request = http.request(
@@ -151,14 +169,15 @@ async function readAnswer(response: http.IncomingMessage): Promise<Answer> {
   };
 }
 
-async function addressOf(hostname: string, look: Look): Promise<string> {
+async function addressOf(hostname: string, look: Look): Promise<{ address: string } | { problem: string }> {
   const host = hostname.replace(/^\[(.*)\]$/, '$1');
-  if (net.isIP(host)) return host;
-  if (host === 'localhost') return '127.0.0.1';
+  if (net.isIP(host)) return { address: host };
+  if (host === 'localhost') return { address: '127.0.0.1' };
   const container = await look.container(host);
-  if (!container) throw new Error(`there is no container ${host}`);
+  if (!container) return { problem: `there is no container ${host}` };
   const networks = Object.values(container.NetworkSettings.Networks);
   const address = networks.map((network) => network.IPAddress).find(Boolean);
-  if (!address) throw new Error(`container ${host} has no address (it is ${container.State.Status})`);
-  return address;
+  return address
+    ? { address }
+    : { problem: `container ${host} has no address (it is ${container.State.Status})` };
 }
