@@ -158,7 +158,7 @@ describe('standard input', () => {
     for (let i = 0; i < 512; i++) peer.write(T.STDIN, Buffer.alloc(65536));
     await wait(300);
     expect(peer.socket.writableLength).toBeGreaterThan(24 << 20);
-    expect(init.memory() - before).toBeLessThan(4096);
+    expect(init.memory() - before).toBeLessThan(8192);
     await control.request(T.SIGNAL, { key: 'deaf', signo: 9 });
     await peer.streams();
   });
@@ -175,7 +175,7 @@ describe('back-pressure', () => {
     await wait(500);
     const pid = await control.request(T.START, { key: 'probe', arg: ['true'] });
     expect(pid.numbers.errno).toBe(0); // berth-init itself goes on
-    expect(init.memory() - before).toBeLessThan(4096);
+    expect(init.memory() - before).toBeLessThan(8192);
     await expect(control.next((f) => f.type === T.EXIT && f.body.includes('yes'), 300)).rejects.toThrow();
     peer.socket.resume();
     expect((await peer.streams()).stdout.length).toBe(40 << 20);

@@ -57,24 +57,24 @@ int open_regular(const char *path, int flags, unsigned mode)
 static int make_directory(const struct message *s, char *path)
 {
 	/* most often only the last part is missing, or none */
-	for (char *slash = path; mkdir(path, 0755) < 0; slash = path) {
-		if (errno == EEXIST) {
-			struct stat st;
-			if (stat(path, &st) == 0 && S_ISDIR(st.st_mode))
-				return 0;
-			errno = ENOTDIR;
+	int made = mkdir(path, 0755);
+	for (char *slash = path; made < 0 && errno == ENOENT && (slash = strchr(slash + 1, '/'));) {
+		*slash = 0;
+		int parent = mkdir(path, 0755);
+		*slash = '/';
+		if (parent < 0 && errno != EEXIST)
 			return -1;
-		}
-		if (errno != ENOENT)
-			return -1;
-		while ((slash = strchr(slash + 1, '/'))) {
-			*slash = 0;
-			int made = mkdir(path, 0755);
-			*slash = '/';
-			if (made < 0 && errno != EEXIST)
-				return -1;
-		}
+		errno = ENOENT;
 	}
+	if (made < 0 && errno == ENOENT)
+		made = mkdir(path, 0755);
+	struct stat st;
+	if (made < 0 && errno == EEXIST && stat(path, &st) == 0) {
+		errno = ENOTDIR;
+		return S_ISDIR(st.st_mode) ? 0 : -1;
+	}
+	if (made < 0)
+		return -1;
 	if (has(s, MODE) && chmod(path, (mode_t)s->number[MODE] & 07777) < 0)
 		return -1;
 	if (!has(s, UID) && !has(s, GID))
