@@ -65,13 +65,18 @@ export function send(
     request.once('response', resolve);
     request.once('error', (error) => {
       if (options.signal?.aborted) reject(options.signal.reason);
-      // a kept connection that the engine closed at that moment: nothing was read from it
-      else if (request.reusedSocket && 'code' in error && error.code === 'ECONNRESET') {
+      else if (request.reusedSocket && mayRepeat(method, error)) {
         send(socketPath, agent, method, path, options).then(resolve, reject);
       } else reject(new EngineUnreachable(socketPath, error));
     });
     request.end(payload);
   });
+}
+
+/** A kept connection may turn out to be closed just when it is used again: then the request goes out on a new one. */
+function mayRepeat(method: string, error: Error): boolean {
+  const code = 'code' in error ? error.code : undefined;
+  return code === 'EPIPE' || (code === 'ECONNRESET' && method !== 'POST');
 }
 
 function encode(body: unknown): Buffer | undefined {

@@ -70,7 +70,7 @@ export async function runProgram(sandbox: Sandbox, request: RunRequest): Promise
   });
   try {
     await init.start([], spec);
-    if (request.stdin !== undefined) attachment.stdin.write(Buffer.from(request.stdin, 'utf8'));
+    if (request.stdin) attachment.stdin.write(Buffer.from(request.stdin, 'utf8'));
     attachment.stdin.end();
     const ended = await waitOrKill(init, spec.key, request.timeout ?? DEFAULT_TIMEOUT);
     await reading;

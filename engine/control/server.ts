@@ -61,7 +61,8 @@ export function createControlServer(parts: ControlParts): Server {
   });
 
   function logFailure(error: unknown, request: IncomingMessage): void {
-    if (error instanceof EngineError && error.status < 500) return;
+    // everything else is an answer: a wrong request, or a sandbox that is not reachable now
+    if (error instanceof EngineError && error.status !== 500) return;
     log.error(
       { err: error, method: request.method, path: parseTarget(request).path },
       'control request failed',

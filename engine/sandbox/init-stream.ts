@@ -83,21 +83,36 @@ async function openStream(socketPath: string, type: number, fields: Buffer, subj
   return { socket, frames, reply };
 }
 
-/** ATTACH: the process's standard streams. */
+async function openAttach(socketPath: string, key: string, flags: number) {
+  const fields = new FieldWriter().string(Tag.KEY, checkKey(key)).u32(Tag.FLAGS, flags).finish();
+  return openStream(socketPath, Type.ATTACH, fields, `attach to ${key}`);
+}
+
+/**
+ * ATTACH: the process's standard streams. Input goes over a connection of its own: writing to a process that has just
+ * ended breaks that one, and would take with it what the other had not been read of.
+ */
 export async function attachTo(socketPath: string, key: string, options: AttachOptions): Promise<Attachment> {
-  const flags =
-    (options.stdin ? AttachFlag.STDIN : 0) |
+  const inputFlags = AttachFlag.STDIN | (options.stdinOnce ? AttachFlag.STDIN_ONCE : 0);
+  const outputFlags =
     (options.stdout ? AttachFlag.STDOUT : 0) |
     (options.stderr ? AttachFlag.STDERR : 0) |
-    (options.replay ? AttachFlag.REPLAY : 0) |
-    (options.stdinOnce ? AttachFlag.STDIN_ONCE : 0);
-  const fields = new FieldWriter().string(Tag.KEY, checkKey(key)).u32(Tag.FLAGS, flags).finish();
-  const { socket, frames } = await openStream(socketPath, Type.ATTACH, fields, `attach to ${key}`);
+    (options.replay ? AttachFlag.REPLAY : 0);
+  const input = options.stdin ? await openAttach(socketPath, key, inputFlags) : undefined;
+  let output: Awaited<ReturnType<typeof openAttach>>;
+  try {
+    output = await openAttach(socketPath, key, outputFlags);
+  } catch (error) {
+    input?.socket.destroy();
+    throw error;
+  }
   let isClosed = false;
+  // what berth-init says on it (END) is of no interest, but must be read for its end to be seen
+  input?.socket.resume();
 
-  async function* output(): AsyncGenerator<{ stream: 'stdout' | 'stderr'; data: Buffer }> {
+  async function* read(): AsyncGenerator<{ stream: 'stdout' | 'stderr'; data: Buffer }> {
     try {
-      for await (const frame of frames) {
+      for await (const frame of output.frames) {
         if (frame.type === Type.END) return;
         if (frame.type !== Type.STDOUT && frame.type !== Type.STDERR)
           throw violation(`frame ${frame.type} in output`);
@@ -109,14 +124,22 @@ export async function attachTo(socketPath: string, key: string, options: AttachO
   }
 
   return {
-    stdin: stdinOf(socket),
-    output: output(),
+    stdin: input ? stdinOf(input.socket) : NO_INPUT,
+    output: read(),
     close() {
       isClosed = true;
-      socket.destroy();
+      input?.socket.destroy();
+      output.socket.destroy();
     },
   };
 }
+
+/** Attached without input: what is written goes nowhere. */
+const NO_INPUT: Attachment['stdin'] = {
+  write: () => true,
+  end: () => undefined,
+  once: (_event, listener) => queueMicrotask(listener),
+};
 
 function stdinOf(socket: net.Socket): Attachment['stdin'] {
   let isEnded = false;
