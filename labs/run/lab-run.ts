@@ -161,15 +161,20 @@ export class LabRun {
   }
 
   private notice(activity: Activity): void {
-    if (activity.kind === 'terminal') return this.markStale((interests) => interests.terminal);
-    if (activity.kind === 'docker') {
+    if (activity.kind === 'terminal') {
+      this.markStale((interests) => interests.terminal);
+    } else if (activity.kind === 'docker') {
       const { Type, Action } = activity.event;
       // exec and top change nothing that a check sees, and checks cause them themselves
       if (!/^(exec_|top|attach|resize)/.test(Action)) this.markStale(({ docker }) => docker.includes(Type));
-      return;
+    } else {
+      this.noticeState(activity.state);
     }
-    this.isHostRunning = activity.state === 'running' || activity.state === 'reset';
-    if (activity.state === 'reset') {
+  }
+
+  private noticeState(state: Extract<Activity, { kind: 'sandbox' }>['state']): void {
+    this.isHostRunning = state === 'running' || state === 'reset';
+    if (state === 'reset') {
       this.era += 1;
       this.placed.clear();
       this.emit({ progress: true });
