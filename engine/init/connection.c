@@ -86,6 +86,9 @@ void connection_flush(struct connection *c)
 		connection_close(c);
 		return;
 	}
+	/* nothing more comes, and everything that came is answered */
+	if (c->ended && c->mode == M_REQUESTS && !start_is_awaited(c))
+		c->finishing = true;
 	if (c->finishing && !buffer_size(&c->out)) {
 		connection_close(c);
 		return;
@@ -312,6 +315,8 @@ static void read_input(struct connection *c)
 			dial_input_ended(c);
 		else if (c->mode == M_ATTACH)
 			input_write(c, scratch, 0);
+		else
+			connection_flush(c);
 		return;
 	}
 	size_t size = (size_t)n, used = 0;

@@ -130,6 +130,7 @@ void start(struct connection *c, uint32_t id, const struct message *m);
 bool start_reaped(pid_t pid, int wait_status);
 void remember_exit(pid_t pid, int wait_status);
 void start_forget_requester(const struct connection *c);
+bool start_is_awaited(const struct connection *c);
 int start_kill(const struct process *p);
 
 /* stdio.c */

@@ -71,6 +71,8 @@ static void start_close(struct start *s)
 		remembered_next = 0;
 	}
 	free_later(s);
+	if (s->requester && s->requester->ended)
+		connection_flush(s->requester);
 }
 
 static void reply_started(struct start *s, pid_t pid)
@@ -236,6 +238,14 @@ void start_forget_requester(const struct connection *c)
 	for (struct start *s = starts; s; s = s->next)
 		if (s->requester == c)
 			s->requester = NULL;
+}
+
+bool start_is_awaited(const struct connection *c)
+{
+	const struct start *s = starts;
+	while (s && s->requester != c)
+		s = s->next;
+	return s != NULL;
 }
 
 static int make_pipe(int *ours, int *theirs, bool we_write)

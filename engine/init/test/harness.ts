@@ -189,7 +189,11 @@ export class Init {
     const command = wrapper ? [...wrapper, program] : [program, '--not-pid1'];
     const child = spawn(path.join(binaries, 'listen'), [path.join(directory, 's'), ...command], {
       stdio: ['ignore', 'ignore', 'pipe'],
-      env: { ...process.env, ASAN_OPTIONS: 'detect_leaks=1:quarantine_size_mb=1', UBSAN_OPTIONS: 'print_stacktrace=1' },
+      env: {
+        ...process.env,
+        ASAN_OPTIONS: 'detect_leaks=1:quarantine_size_mb=1',
+        UBSAN_OPTIONS: 'print_stacktrace=1',
+      },
     });
     const init = new Init(directory, child);
     await until(() => existsSync(path.join(directory, 's')), 'the socket is there');
@@ -236,7 +240,7 @@ export class Init {
       if (this.child.exitCode !== null || this.child.signalCode !== null) resolve();
       else this.child.once('exit', () => resolve());
     });
-    if (!this.child.killed) {
+    if (!this.child.killed && this.child.exitCode === null) {
       const peer = await this.connect();
       await peer.request(T.SHUTDOWN, { timeout: 300 });
     }
