@@ -1,0 +1,4 @@
+# Read by login shells.
+if [ -n "${BASH_VERSION-}" ] && [ -r ~/.bashrc ]; then
+  . ~/.bashrc
+fi
