@@ -238,7 +238,7 @@ print(a[:2].hex(), a[2] >> 7, len(a))`,
 
     it('hands questions over by UDP and TCP, and the answers back', async () => {
       expect(await control.errno(T.DNS_LISTEN, { netns })).toBe(0);
-      expect(await control.errno(T.DNS_LISTEN, { netns })).toBe(E.EEXIST);
+      expect(await control.errno(T.DNS_LISTEN, { netns })).toBe(0); // an engine that was restarted asks again
       const results = Promise.all([ask('udp'), ask('tcp'), ask('tcp', 3000)]);
       for (let i = 0; i < 3; i++) expect((await answer()).texts.netns).toBe(netns);
       expect(await results).toEqual(['1234 1 30\n', '1234 1 30\n', '1234 1 3000\n']);

@@ -72,7 +72,7 @@ describe('a process', () => {
   });
 
   it('inherits no descriptor, no blocked signal and no limit of berth-init', async () => {
-    const script = 'ls /proc/$$/fd; grep -E "SigBlk|SigIgn" /proc/$$/status; ulimit -Sn';
+    const script = 'ls /proc/$$/fd; grep -E "SigBlk|SigIgn" /proc/self/status; ulimit -Sn';
     const peer = await attached('clean', script);
     const limit = /Max open files\s+(\d+)/.exec(readFileSync('/proc/self/limits', 'utf8'))?.[1];
     const { stdout } = await peer.streams();
@@ -296,6 +296,16 @@ describe('adopting what a program leaves behind', () => {
     });
     expect(reply.numbers.errno).toBe(0);
     expect((await control.exitOf('orphan')).numbers.status).toBe(9);
+  });
+
+  it('waits for one whose parent goes a moment later', async () => {
+    const pidfile = init.file('later.pid');
+    // the parent of the process to adopt lives on after the program of the step has ended
+    const script = `(sh -c 'sleep 0.4; exit 11' & printf %s $! >${pidfile}.new; mv ${pidfile}.new ${pidfile}; exec sleep 0.2) & while ! [ -e ${pidfile} ]; do sleep 0.01; done`;
+    const exec = step('exec', { arg: sh(script) });
+    const reply = await control.request(T.START, { key: 'later', flags: F.ADOPT, pidfile, step: exec });
+    expect(reply.numbers.errno).toBe(0);
+    expect((await control.exitOf('later')).numbers.status).toBe(11);
   });
 
   it('refuses a pid that is no child', async () => {

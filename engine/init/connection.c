@@ -301,8 +301,8 @@ void connection_resume(struct connection *c)
 
 static void read_input(struct connection *c)
 {
-	static uint8_t scratch[SCRATCH];
-	ssize_t n = recv(c->watch.fd, scratch, sizeof scratch, 0);
+	static uint8_t received[SCRATCH];
+	ssize_t n = recv(c->watch.fd, received, sizeof received, 0);
 	if (n < 0 && (errno == EAGAIN || errno == EINTR))
 		return;
 	if (n < 0) {
@@ -314,17 +314,17 @@ static void read_input(struct connection *c)
 		if (c->mode == M_DIAL)
 			dial_input_ended(c);
 		else if (c->mode == M_ATTACH)
-			input_write(c, scratch, 0);
+			input_write(c, NULL, 0);
 		else
 			connection_flush(c);
 		return;
 	}
 	size_t size = (size_t)n, used = 0;
 	if (!buffer_size(&c->in))
-		used = handle_input(c, (struct span){scratch, size});
+		used = handle_input(c, (struct span){received, size});
 	if (c->closed)
 		return;
-	if (used < size && !buffer_append(&c->in, scratch + used, size - used)) {
+	if (used < size && !buffer_append(&c->in, received + used, size - used)) {
 		connection_close(c);
 		return;
 	}

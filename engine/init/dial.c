@@ -82,7 +82,6 @@ static void connected(struct dial *d)
 
 static void dial_ready(struct watch *watch, uint32_t events)
 {
-	static uint8_t scratch[SCRATCH];
 	struct dial *d = container_of(watch, struct dial, watch);
 	struct connection *c = d->connection;
 	if (d->connecting) {
@@ -94,7 +93,7 @@ static void dial_ready(struct watch *watch, uint32_t events)
 		connection_resume(c);
 	}
 	if (!c->closed && !d->read_ended && events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
-		ssize_t n = recv(d->watch.fd, scratch, sizeof scratch, 0);
+		ssize_t n = recv(d->watch.fd, scratch, SCRATCH, 0);
 		if (n > 0) {
 			connection_send(c, NULL, 0, scratch, (size_t)n);
 		} else if (n == 0) {

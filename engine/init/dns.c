@@ -36,6 +36,7 @@ struct listener {
 	struct listener *next;
 	char *netns;
 	struct watch udp, tcp;
+	struct timer accept_again;
 	struct query *queries;
 	struct client clients[MAX_CLIENTS];
 };
@@ -43,8 +44,6 @@ struct listener {
 static struct listener *listeners;
 static size_t listener_count;
 static uint32_t last_query, last_client;
-static uint8_t scratch[SCRATCH];
-
 static void client_close(struct client *c)
 {
 	timer_cancel(&c->idle);
@@ -142,6 +141,11 @@ static void client_idle(struct timer *timer)
 	client_close(container_of(timer, struct client, idle));
 }
 
+static void accept_resume(struct timer *timer)
+{
+	watch_for(&container_of(timer, struct listener, accept_again)->tcp, EPOLLIN);
+}
+
 static void tcp_ready(struct watch *watch, uint32_t events)
 {
 	struct listener *l = container_of(watch, struct listener, tcp);
@@ -155,8 +159,10 @@ static void tcp_ready(struct watch *watch, uint32_t events)
 	}
 	int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
-		if (errno == EMFILE || errno == ENFILE)
-			watch_pause(watch);
+		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED) {
+			watch_pause(watch); /* out of descriptors */
+			timer_set(&l->accept_again, 100);
+		}
 		return;
 	}
 	last_client += last_client == UINT32_MAX ? 2 : 1;
@@ -166,19 +172,12 @@ static void tcp_ready(struct watch *watch, uint32_t events)
 	client_update(c);
 }
 
-static struct listener *find(const char *netns)
-{
-	struct listener *l = listeners;
-	while (l && strcmp(l->netns, netns) != 0)
-		l = l->next;
-	return l;
-}
-
 static void listener_close(struct listener *l)
 {
 	for (struct client *c = l->clients; c < l->clients + MAX_CLIENTS; c++)
 		if (c->number)
 			client_close(c);
+	timer_cancel(&l->accept_again);
 	watch_close(&l->udp);
 	watch_close(&l->tcp);
 	free(l->netns);
@@ -201,31 +200,6 @@ static int bind_in(const char *netns, int type, struct watch *watch)
 	return 0;
 }
 
-int dns_listen(const char *netns)
-{
-	if (find(netns))
-		return EEXIST;
-	if (listener_count >= MAX_LISTENERS)
-		return EAGAIN;
-	struct listener *l = calloc(1, sizeof *l);
-	if (!l)
-		return ENOMEM;
-	l->udp = (struct watch){.fd = -1, .ready = udp_ready};
-	l->tcp = (struct watch){.fd = -1, .ready = tcp_ready};
-	l->netns = strdup(netns);
-	int error = l->netns ? bind_in(netns, SOCK_DGRAM, &l->udp) : ENOMEM;
-	if (!error)
-		error = bind_in(netns, SOCK_STREAM, &l->tcp);
-	if (error) {
-		listener_close(l);
-		return error;
-	}
-	l->next = listeners;
-	listeners = l;
-	listener_count++;
-	return 0;
-}
-
 int dns_close(const char *netns)
 {
 	for (struct listener **at = &listeners; *at; at = &(*at)->next) {
@@ -238,6 +212,31 @@ int dns_close(const char *netns)
 		return 0;
 	}
 	return ENOENT;
+}
+
+int dns_listen(const char *netns)
+{
+	dns_close(netns); /* an engine that was restarted asks again, or the namespace is another one by now */
+	if (listener_count >= MAX_LISTENERS)
+		return EAGAIN;
+	struct listener *l = calloc(1, sizeof *l);
+	if (!l)
+		return ENOMEM;
+	l->udp = (struct watch){.fd = -1, .ready = udp_ready};
+	l->tcp = (struct watch){.fd = -1, .ready = tcp_ready};
+	l->accept_again.fire = accept_resume;
+	l->netns = strdup(netns);
+	int error = l->netns ? bind_in(netns, SOCK_DGRAM, &l->udp) : ENOMEM;
+	if (!error)
+		error = bind_in(netns, SOCK_STREAM, &l->tcp);
+	if (error) {
+		listener_close(l);
+		return error;
+	}
+	l->next = listeners;
+	listeners = l;
+	listener_count++;
+	return 0;
 }
 
 static void answer_client(struct listener *l, uint32_t number, struct span answer)

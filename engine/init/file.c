@@ -18,8 +18,6 @@ struct file {
 	bool waits;
 };
 
-static uint8_t scratch[SCRATCH];
-
 static uint64_t modified_ns(const struct stat *st)
 {
 	return (uint64_t)st->st_mtim.tv_sec * 1000000000 + (uint64_t)st->st_mtim.tv_nsec;
@@ -90,7 +88,7 @@ bool file_has_more(const struct connection *c)
 /* One block backwards; a newline at the very end of the file ends the last line and is not counted. */
 static void seek_lines(struct file *f, bool at_end)
 {
-	uint64_t start = f->seek_end > sizeof scratch ? f->seek_end - sizeof scratch : 0;
+	uint64_t start = f->seek_end > SCRATCH ? f->seek_end - SCRATCH : 0;
 	ssize_t n = pread(f->fd, scratch, f->seek_end - start, (off_t)start);
 	bool last_byte = at_end;
 	if (f->newlines == 0 || n <= 0) {
@@ -155,7 +153,7 @@ void file_pump(struct connection *c)
 	}
 	/* asked before reading, so that what was written before the end is read */
 	bool goes_on = process_goes_on(f->follow);
-	size_t want = f->left < sizeof scratch ? (size_t)f->left : sizeof scratch;
+	size_t want = f->left < SCRATCH ? (size_t)f->left : SCRATCH;
 	ssize_t n = want ? pread(f->fd, scratch, want, (off_t)f->offset) : 0;
 	if (n > 0) {
 		f->offset += (uint64_t)n;

@@ -91,6 +91,8 @@ struct settings {
 	bool resets_oom_score;
 };
 extern struct settings settings;
+/* For what is read and handed on before anyone else reads; what reads the engine's frames has its own. */
+extern uint8_t scratch[SCRATCH];
 void shutdown_begin(uint64_t timeout_ms);
 bool is_shutting_down(void);
 
@@ -120,7 +122,8 @@ void process_reaped(struct process *p, int wait_status);
 void process_settle(struct process *p);
 void send_process(enum frame_type type, const struct process *p);
 void send_all_processes(void);
-void reap_children(void);
+/* False when there may be more: others get their turn first. */
+bool reap_children(void);
 int process_signal(const char *key, uint32_t signal_number, bool group);
 int process_forget(const char *key);
 void signal_all(int signal_number);
@@ -128,6 +131,8 @@ void signal_all(int signal_number);
 /* start.c */
 void start(struct connection *c, uint32_t id, const struct message *m);
 bool start_reaped(pid_t pid, int wait_status);
+/* Looks again at the adoptions whose process was not our child yet. */
+void starts_adopt(void);
 void remember_exit(pid_t pid, int wait_status);
 void start_forget_requester(const struct connection *c);
 bool start_is_awaited(const struct connection *c);

@@ -17,8 +17,9 @@
 enum { LISTEN_FD = 3 };
 
 struct settings settings;
+uint8_t scratch[SCRATCH];
 static struct watch signals;
-static struct timer shutdown_timer;
+static struct timer shutdown_timer, reap_again;
 static bool shutting_down;
 
 bool is_shutting_down(void)
@@ -65,6 +66,12 @@ void shutdown_begin(uint64_t timeout_ms)
 	signal_everything(SIGCONT); /* a stopped process could not end */
 }
 
+static void reap(struct timer *timer)
+{
+	if (!reap_children())
+		timer_set(timer, 0);
+}
+
 static void signals_ready(struct watch *watch, uint32_t events)
 {
 	struct signalfd_siginfo info;
@@ -73,7 +80,7 @@ static void signals_ready(struct watch *watch, uint32_t events)
 		if (info.ssi_signo == SIGTERM || info.ssi_signo == SIGINT)
 			shutdown_begin(10000);
 	/* one SIGCHLD may stand for many */
-	reap_children();
+	reap(&reap_again);
 }
 
 static void open_signals(void)
@@ -84,6 +91,7 @@ static void open_signals(void)
 	sigaddset(&mask, SIGTERM);
 	sigaddset(&mask, SIGINT);
 	sigprocmask(SIG_SETMASK, &mask, NULL);
+	reap_again.fire = reap;
 	signal(SIGPIPE, SIG_IGN);
 	signal(SIGHUP, SIG_IGN);
 	signals = (struct watch){.fd = signalfd(-1, &mask, SFD_CLOEXEC | SFD_NONBLOCK), .ready = signals_ready};

@@ -9,7 +9,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { DRAIN_MS = 500 };
+enum { DRAIN_MS = 500, REAP_BATCH = 500 };
 
 static struct process *processes;
 static size_t process_count;
@@ -190,10 +190,14 @@ void process_settle(struct process *p)
 	attachments_settle(p);
 }
 
-void reap_children(void)
+bool reap_children(void)
 {
-	int wait_status;
-	for (pid_t pid; (pid = waitpid(-1, &wait_status, WNOHANG)) > 0;) {
+	int count = 0;
+	for (; count < REAP_BATCH; count++) {
+		int wait_status;
+		pid_t pid = waitpid(-1, &wait_status, WNOHANG);
+		if (pid <= 0)
+			break;
 		if (start_reaped(pid, wait_status))
 			continue;
 		struct process *p = processes;
@@ -204,6 +208,9 @@ void reap_children(void)
 		else
 			remember_exit(pid, wait_status);
 	}
+	if (count)
+		starts_adopt();
+	return count < REAP_BATCH;
 }
 
 int process_signal(const char *key, uint32_t signal_number, bool group)

@@ -8,7 +8,7 @@
 #include <sys/wait.h>
 #include <unistd.h>
 
-enum { STEPS_MS = 30000, REMEMBERED = 1024 };
+enum { STEPS_MS = 30000, ADOPTION_MS = 2000, REMEMBERED = 1024 };
 
 struct start {
 	void *grave;
@@ -20,6 +20,8 @@ struct start {
 	struct connection *requester;
 	uint32_t id;
 	bool adopts, ready;
+	/* the pid of the pid file, while it is not our child yet */
+	pid_t awaited;
 };
 
 static struct start *starts;
@@ -120,6 +122,25 @@ static void start_failed_with(struct start *s, int error, const char *text)
 	start_failed(s, &r);
 }
 
+static void adoption_overdue(struct timer *timer)
+{
+	start_failed_with(container_of(timer, struct start, deadline), ESRCH, "the pid file names no child of berth-init");
+}
+
+/*
+ * crun answers a moment before its last process ends, whose child the container is until then. When that one is reaped
+ * the container has become ours.
+ */
+static void await_child(struct start *s, pid_t pid)
+{
+	if (s->awaited)
+		return;
+	s->awaited = pid;
+	watch_close(&s->result_watch);
+	s->deadline.fire = adoption_overdue;
+	timer_set(&s->deadline, kill(pid, 0) < 0 ? 0 : ADOPTION_MS);
+}
+
 static void adopt(struct start *s, pid_t pid)
 {
 	struct process *p = s->process;
@@ -129,7 +150,7 @@ static void adopt(struct start *s, pid_t pid)
 	bool is_child = waitid(P_PID, (id_t)pid, &info, WEXITED | WNOHANG | WNOWAIT) == 0;
 	bool ended = !is_child && recall_exit(pid, &wait_status);
 	if (!is_child && !ended) {
-		start_failed_with(s, ESRCH, "the pid file names no child of berth-init");
+		await_child(s, pid);
 		return;
 	}
 	int error = p->flags & P_TERMINAL ? console_receive(p) : 0;
@@ -205,6 +226,10 @@ bool start_reaped(pid_t pid, int wait_status)
 	if (!s)
 		return false;
 	struct process *p = s->adopts ? NULL : s->process;
+	if (s->awaited) {
+		s->pid = 0;
+		return true;
+	}
 	if (!read_result(s))
 		start_failed_with(s, EIO, "the steps were killed");
 	else if (p && p->state == PS_RUNNING && p->pid == pid)
@@ -212,8 +237,19 @@ bool start_reaped(pid_t pid, int wait_status)
 	return true;
 }
 
+void starts_adopt(void)
+{
+	for (struct start *s = starts, *next; s; s = next) {
+		next = s->next;
+		if (s->awaited)
+			adopt(s, s->awaited);
+	}
+}
+
 static void kill_child(const struct start *s)
 {
+	if (!s->pid)
+		return;
 	kill(-s->pid, SIGKILL);
 	kill(s->pid, SIGKILL);
 }
@@ -316,7 +352,7 @@ static struct process *prepare_process(const struct message *m, int *error)
 	return NULL;
 }
 
-/* As long as its programs may take, and some time for the other steps. Names of namespaces that go lose their DNS. */
+/* As long as its programs may take, and some time for the other steps. Namespaces that go lose their DNS. */
 static uint64_t look_ahead(const struct message *m)
 {
 	uint64_t milliseconds = STEPS_MS;
@@ -327,7 +363,7 @@ static uint64_t look_ahead(const struct message *m)
 			continue;
 		if (kind == S_EXEC)
 			milliseconds += number(&step, TIMEOUT, 30000);
-		if (kind == S_NETNS_RM)
+		if (kind == S_NETNS || kind == S_NETNS_RM)
 			dns_close(step.string[PATH]);
 		message_free(&step);
 	}

@@ -140,8 +140,7 @@ static void end_output(struct output *o)
 /* Reads once. False when there is nothing more now, or ever. */
 static bool read_output(struct output *o, size_t *count)
 {
-	static uint8_t scratch[SCRATCH];
-	ssize_t n = read(o->watch.fd, scratch, sizeof scratch);
+	ssize_t n = read(o->watch.fd, scratch, SCRATCH);
 	if (n > 0) {
 		*count += (size_t)n;
 		deliver(o, scratch, (size_t)n);
