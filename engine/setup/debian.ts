@@ -64,6 +64,14 @@ export async function archiveDate(archive: DebianArchive): Promise<Date> {
   return today;
 }
 
+/** The archive as lines of apt's sources.list. */
+export function sourceLines({ suite, mirror, securityMirror }: DebianArchive): string[] {
+  const lines = [`deb ${mirror} ${suite} main`];
+  if (securityMirror)
+    lines.push(`deb ${mirror} ${suite}-updates main`, `deb ${securityMirror} ${suite}-security main`);
+  return lines;
+}
+
 /** What to put into a new root directory. */
 export interface Bootstrap {
   root: string;
@@ -81,11 +89,6 @@ export async function bootstrap(
   report: (detail: string) => void,
   signal?: AbortSignal,
 ): Promise<void> {
-  const { suite, mirror, securityMirror } = archive;
-  const sources = [`deb ${mirror} ${suite} main`];
-  if (securityMirror) {
-    sources.push(`deb ${mirror} ${suite}-updates main`, `deb ${securityMirror} ${suite}-security main`);
-  }
   await runProgram(
     [
       ...[
@@ -99,7 +102,7 @@ export async function bootstrap(
       ...what.exclude.map((pattern) => `--dpkgopt=path-exclude=${pattern}`),
       ...what.include.map((pattern) => `--dpkgopt=path-include=${pattern}`),
       ...(what.packages.length > 0 ? [`--include=${what.packages.join(',')}`] : []),
-      ...[suite, what.root, ...sources],
+      ...[archive.suite, what.root, ...sourceLines(archive)],
     ],
     {
       isolated: true,

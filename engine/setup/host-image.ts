@@ -22,12 +22,13 @@ export async function hostImageIsCurrent(dataDir: string, recipe: Recipe<HostIma
 }
 
 /**
- * Builds the host image in `workDir` and puts it in its place. Running sandboxes keep the old directory mounted, so it
+ * Builds the host image in `workDir` (with the scripts in `setupDir`) and puts it in its place. Running sandboxes keep the old directory mounted, so it
  * is moved aside and deleted, which takes only its names away.
  */
 export async function buildHostImage(
   dataDir: string,
   workDir: string,
+  setupDir: string,
   recipe: Recipe<HostImageRecipe>,
   archive: DebianArchive,
   report: (detail: string) => void,
@@ -38,7 +39,7 @@ export async function buildHostImage(
   const date = await archiveDate(archive);
   await bootstrap(archive, { root, variant: 'minbase', ...recipe.data, date }, report, signal);
   report('adding files');
-  await copyFiles(recipe.folder, root, options);
+  await runProgram([path.join(setupDir, 'copy-files.sh'), path.join(recipe.folder, 'files'), root], options);
   await runProgram([path.join(recipe.folder, 'finish.sh'), root], { ...options, isolated: true });
   await fs.chmod(root, 0o755);
 
@@ -51,24 +52,6 @@ export async function buildHostImage(
   await stamp(stampFile(dataDir), recipe.hash);
   report('removing the old one');
   await fs.rm(old, { recursive: true, force: true });
-}
-
-/** Lays a recipe's files/ over a root directory; git keeps no owners, and only the executable bit of modes. */
-export async function copyFiles(
-  recipeFolder: string,
-  root: string,
-  options: { signal?: AbortSignal },
-): Promise<void> {
-  const files = path.join(recipeFolder, 'files');
-  const there = await fs.stat(files).then(
-    () => true,
-    () => false,
-  );
-  if (!there) return;
-  // A umask of the person who cloned must not reach the image.
-  const script =
-    'umask 022; cd "$1" && find . -type d -exec sh -c \'for d; do [ -d "$0/$d" ] || mkdir -p "$0/$d"; done\' "$2" {} + && find . -type f -perm -100 -exec sh -c \'for f; do install -m 755 "$f" "$0/$f"; done\' "$2" {} + && find . -type f ! -perm -100 -exec sh -c \'for f; do install -m 644 "$f" "$0/$f"; done\' "$2" {} +';
-  await runProgram(['sh', '-c', script, 'copy', files, root], options);
 }
 
 function ignoreMissing(error: unknown): void {

@@ -38,9 +38,16 @@ export const ImageRecipe = z
     packages: z.array(PackageName).default([]),
     /** a program beside the recipe, run at the end with the root directory as its argument */
     script: z.string().optional(),
-    /** where the version comes from that `{version}`, `{minor}` and `{major}` stand for */
+    /**
+     * where the version comes from that `{version}`, `{minor}` and `{major}` stand for: a package's, a file's content,
+     * or the last line that the script prints
+     */
     version: z
-      .union([z.strictObject({ package: PackageName }), z.strictObject({ file: z.string() })])
+      .union([
+        z.strictObject({ package: PackageName }),
+        z.strictObject({ file: z.string() }),
+        z.literal('script'),
+      ])
       .optional(),
     references: z.array(z.string()).min(1),
     config: z.strictObject({

@@ -1,5 +1,5 @@
 #!/bin/sh
-# Makes a small root directory out of the extracted package. usage: layout.sh ROOT
+# Makes a small root directory out of the extracted package, and prints its version. usage: layout.sh ROOT
 set -eu
 cd "$1"
 
@@ -55,3 +55,5 @@ operator:*:::::::
 nobody:*:::::::
 P
 chmod 640 etc/shadow
+
+./bin/busybox | sed -n '1s/^BusyBox v\([0-9.]*\).*/\1/p'
