@@ -1,0 +1,139 @@
+// /containers: every operation but the streaming ones.
+
+import { ContainerConfig, CreateRequest, HostConfig } from '../../container/config.ts';
+import { createContainer } from '../../container/create.ts';
+import { inspectContainer } from '../../container/inspect.ts';
+import { killContainer } from '../../container/kill.ts';
+import { CONTAINER_FILTERS, listContainers } from '../../container/list.ts';
+import { pauseContainer, unpauseContainer } from '../../container/pause.ts';
+import { PRUNE_FILTERS, pruneContainers } from '../../container/prune.ts';
+import { removeContainer } from '../../container/remove.ts';
+import { renameContainer } from '../../container/rename.ts';
+import { resizeContainer } from '../../container/resize.ts';
+import { startContainer } from '../../container/start.ts';
+import { restartContainer, type StopOptions, stopContainer } from '../../container/stop.ts';
+import { topContainer } from '../../container/top.ts';
+import { waitContainer } from '../../container/wait.ts';
+import { InvalidParameter, messageOf } from '../../errors.ts';
+import { Filters } from '../../events/filters.ts';
+import type { ExecParts } from '../../exec/parts.ts';
+import type { Call } from '../call.ts';
+import { type Route, route } from '../router.ts';
+
+export function containerRoutes(parts: ExecParts): Route[] {
+  const find = (call: Call) => parts.containers.get(call.param('id'));
+  return [
+    route('GET', '/containers/json', async (call) => {
+      const limit = call.integer('limit') ?? 0;
+      const filters = Filters.parse(call.query.get('filters'), CONTAINER_FILTERS);
+      call.send(
+        200,
+        await listContainers(parts, { all: call.flag('all'), limit, size: call.flag('size'), filters }),
+      );
+    }),
+    route('POST', '/containers/create', (call) => create(parts, call)),
+    route('POST', '/containers/prune', async (call) => {
+      call.send(200, await pruneContainers(parts, Filters.parse(call.query.get('filters'), PRUNE_FILTERS)));
+    }),
+    route('GET', '/containers/{id}/json', async (call) => {
+      call.send(200, await inspectContainer(parts, find(call), call.flag('size')));
+    }),
+    route('POST', '/containers/{id}/start', async (call) => {
+      await startContainer(parts, find(call));
+      call.empty(204);
+    }),
+    route('POST', '/containers/{id}/stop', async (call) => {
+      await stopContainer(parts, find(call), stopOptions(call));
+      call.empty(204);
+    }),
+    route('POST', '/containers/{id}/restart', async (call) => {
+      await restartContainer(parts, find(call), stopOptions(call));
+      call.empty(204);
+    }),
+    route('POST', '/containers/{id}/kill', async (call) => {
+      await killContainer(parts, find(call), call.text('signal'), call.param('id'));
+      call.empty(204);
+    }),
+    route('POST', '/containers/{id}/pause', async (call) => {
+      await pauseContainer(parts, find(call));
+      call.empty(204);
+    }),
+    route('POST', '/containers/{id}/unpause', async (call) => {
+      await unpauseContainer(parts, find(call));
+      call.empty(204);
+    }),
+    route('POST', '/containers/{id}/rename', async (call) => {
+      await renameContainer(parts, find(call), call.text('name'));
+      call.empty(204);
+    }),
+    route('POST', '/containers/{id}/resize', async (call) => {
+      const { rows, cols } = terminalSize(call);
+      await resizeContainer(parts, find(call), rows, cols);
+      call.empty(200);
+    }),
+    route('GET', '/containers/{id}/top', async (call) => {
+      call.send(200, await topContainer(parts, find(call), call.text('ps_args')));
+    }),
+    route('POST', '/containers/{id}/wait', (call) => wait(parts, call)),
+    route('DELETE', '/containers/{id}', async (call) => {
+      const container = find(call);
+      await removeContainer(parts, container, { force: call.flag('force'), link: call.flag('link') });
+      parts.execs.removeOf(container.id);
+      call.empty(204);
+    }),
+  ];
+}
+
+async function create(parts: ExecParts, call: Call): Promise<void> {
+  const body = await call.json(CreateRequest);
+  const config = checked(() => ContainerConfig.parse(body));
+  const platform = call.text('platform');
+  if (platform !== '' && !/^linux(\/|$)/.test(platform)) {
+    throw new InvalidParameter(`"${platform}": unknown operating system or architecture: invalid argument`);
+  }
+  const { container, warnings } = await createContainer(parts, {
+    name: call.text('name') || undefined,
+    config,
+    hostConfig: body.HostConfig ?? HostConfig.parse({}),
+    endpoints: body.NetworkingConfig?.EndpointsConfig ?? {},
+  });
+  call.send(201, { Id: container.id, Warnings: warnings });
+}
+
+function checked<T>(parse: () => T): T {
+  try {
+    return parse();
+  } catch (error) {
+    throw new InvalidParameter(`invalid JSON: ${messageOf(error).slice(0, 500)}`, { cause: error });
+  }
+}
+
+function stopOptions(call: Call): StopOptions {
+  return { timeout: call.integer('t'), signal: call.text('signal') || undefined };
+}
+
+/** The `h` and `w` of a resize. */
+export function terminalSize(call: Call): { rows: number; cols: number } {
+  const rows = call.integer('h') ?? 0;
+  const cols = call.integer('w') ?? 0;
+  if (rows < 0 || cols < 0 || rows > 65535 || cols > 65535) {
+    throw new InvalidParameter(`invalid terminal size: ${rows}x${cols}`);
+  }
+  return { rows, cols };
+}
+
+/** The headers go out at once: `docker run` starts the container when it has them. */
+async function wait(parts: ExecParts, call: Call): Promise<void> {
+  const container = parts.containers.get(call.param('id'));
+  const { ending } = waitContainer(container, call.text('condition'), call.signal);
+  ending.catch(() => undefined);
+  const output = call.stream(200, 'application/json');
+  try {
+    const { exitCode, error } = await ending;
+    output.end(
+      `${JSON.stringify({ StatusCode: exitCode, ...(error ? { Error: { Message: error } } : {}) })}\n`,
+    );
+  } catch (error) {
+    if (!call.signal.aborted) throw error;
+  }
+}

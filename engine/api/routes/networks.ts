@@ -1,0 +1,76 @@
+// /networks: the default ones; user-defined networks are to come. /volumes likewise.
+
+import { InvalidParameter, NotFound, NotImplemented } from '../../errors.ts';
+import { Filters } from '../../events/filters.ts';
+import type { ExecParts } from '../../exec/parts.ts';
+import {
+  describeNetworks,
+  filterNetworks,
+  findNetwork,
+  NETWORK_FILTERS,
+  type NetworkInfo,
+  networksNotYet,
+} from '../../network/default-networks.ts';
+import { type Route, route } from '../router.ts';
+
+export function networkRoutes(parts: ExecParts, created: string): Route[] {
+  const networks = (): NetworkInfo[] => {
+    const members = parts.containers
+      .list()
+      .flatMap(({ record: { id, name, endpoint } }) =>
+        endpoint
+          ? [{ containerId: id, name, endpointId: endpoint.id, mac: endpoint.mac, address: endpoint.address }]
+          : [],
+      );
+    return describeNetworks(parts.sandbox.id, created, parts.bridge, members);
+  };
+  return [
+    route('GET', '/networks', (call) => {
+      const found = filterNetworks(networks(), Filters.parse(call.query.get('filters'), NETWORK_FILTERS));
+      call.send(
+        200,
+        found.map((network) => ({ ...network, Containers: {} })),
+      );
+    }),
+    route('POST', '/networks/create', () => {
+      throw networksNotYet();
+    }),
+    route('POST', '/networks/prune', (call) => call.send(200, { NetworksDeleted: null })),
+    route('GET', '/networks/{id}', (call) => call.send(200, findNetwork(networks(), call.param('id')))),
+    route('DELETE', '/networks/{id}', (call) => {
+      const { Name } = findNetwork(networks(), call.param('id'));
+      throw new InvalidParameter(`${Name} is a pre-defined network and cannot be removed`);
+    }),
+    route('POST', '/networks/{id}/connect', (call) => {
+      findNetwork(networks(), call.param('id'));
+      throw networksNotYet();
+    }),
+    route('POST', '/networks/{id}/disconnect', (call) => {
+      findNetwork(networks(), call.param('id'));
+      throw networksNotYet();
+    }),
+  ];
+}
+
+const VOLUME_FILTERS = ['dangling', 'driver', 'label', 'name'];
+
+export function volumeRoutes(): Route[] {
+  return [
+    route('GET', '/volumes', (call) => {
+      Filters.parse(call.query.get('filters'), VOLUME_FILTERS);
+      call.send(200, { Volumes: [], Warnings: null });
+    }),
+    route('POST', '/volumes/create', () => {
+      throw new NotImplemented(
+        'volumes are not supported by Berth yet; mount a directory by its absolute path',
+      );
+    }),
+    route('POST', '/volumes/prune', (call) => call.send(200, { VolumesDeleted: null, SpaceReclaimed: 0 })),
+    route('GET', '/volumes/{name}', (call) => {
+      throw new NotFound(`get ${call.param('name')}: no such volume`);
+    }),
+    route('DELETE', '/volumes/{name}', (call) => {
+      throw new NotFound(`get ${call.param('name')}: no such volume`);
+    }),
+  ];
+}

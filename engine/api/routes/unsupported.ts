@@ -1,0 +1,61 @@
+// Operations of the Docker Engine API that Berth does not do yet: a clear 501 each, and Docker's 503 for swarm.
+
+import { NotImplemented, Unavailable } from '../../errors.ts';
+import { type Route, route } from '../router.ts';
+
+const NOT_YET: readonly [method: string, pattern: string, what: string][] = [
+  ['GET', '/containers/{id}/stats', 'docker stats'],
+  ['GET', '/containers/{id}/changes', 'docker diff'],
+  ['GET', '/containers/{id}/export', 'docker export'],
+  ['GET', '/containers/{id}/archive', 'docker cp'],
+  ['HEAD', '/containers/{id}/archive', 'docker cp'],
+  ['PUT', '/containers/{id}/archive', 'docker cp'],
+  ['POST', '/containers/{id}/update', 'docker update'],
+  ['GET', '/containers/{id}/attach/ws', 'attaching by websocket'],
+  ['POST', '/containers/{id}/copy', 'docker cp'],
+  ['POST', '/containers/{id}/checkpoints', 'docker checkpoint'],
+  ['GET', '/containers/{id}/checkpoints', 'docker checkpoint'],
+  ['DELETE', '/containers/{id}/checkpoints/{checkpoint}', 'docker checkpoint'],
+  ['POST', '/commit', 'docker commit'],
+  ['POST', '/build', 'docker build'],
+  ['POST', '/build/prune', 'docker builder prune'],
+  ['POST', '/build/cancel', 'docker build'],
+  ['POST', '/grpc', 'BuildKit (docker build)'],
+  ['POST', '/session', 'BuildKit (docker build)'],
+  ['GET', '/images/search', 'docker search'],
+  ['GET', '/images/get', 'docker save'],
+  ['GET', '/images/{name...}/get', 'docker save'],
+  ['POST', '/images/load', 'docker load'],
+  ['POST', '/images/{name...}/push', 'docker push'],
+  ['GET', '/distribution/{name...}/json', 'docker manifest inspect'],
+  ['GET', '/plugins', 'docker plugin'],
+  ['GET', '/plugins/privileges', 'docker plugin'],
+  ['POST', '/plugins/{name...}', 'docker plugin'],
+  ['GET', '/plugins/{name...}', 'docker plugin'],
+  ['DELETE', '/plugins/{name...}', 'docker plugin'],
+  ['PUT', '/volumes/{name}', 'docker volume update'],
+];
+
+const SWARM = ['swarm', 'nodes', 'services', 'tasks', 'secrets', 'configs'];
+const METHODS = ['GET', 'POST', 'DELETE'];
+
+export function unsupportedRoutes(): Route[] {
+  const notYet = NOT_YET.map(([method, pattern, what]) =>
+    route(method, pattern, () => {
+      throw new NotImplemented(`${what} is not supported by Berth yet`);
+    }),
+  );
+  const swarm = SWARM.flatMap((name) =>
+    METHODS.flatMap((method) => [
+      route(method, `/${name}`, refuseSwarm),
+      route(method, `/${name}/{rest...}`, refuseSwarm),
+    ]),
+  );
+  return [...notYet, ...swarm];
+}
+
+function refuseSwarm(): never {
+  throw new Unavailable(
+    'This node is not a swarm manager. Use "docker swarm init" or "docker swarm join" to connect this node to swarm and try again.',
+  );
+}

@@ -1,0 +1,121 @@
+// The Docker daemon of one sandbox: its parts are built here, brought in line with what runs, and wired to the API.
+
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import path from 'node:path';
+import type { Duplex } from 'node:stream';
+import { z } from 'zod';
+import { Accounts } from '../container/accounts.ts';
+import { hasSwapLimit, initLayerSteps } from '../container/boot.ts';
+import { watchExits } from '../container/exits.ts';
+import { claimEndpoints, reconcileContainers } from '../container/reconcile.ts';
+import { ContainerStore } from '../container/store.ts';
+import { type DockerEvent, EventBus } from '../events/bus.ts';
+import { formatNanos, nowNanos } from '../events/clock.ts';
+import type { ExecParts } from '../exec/parts.ts';
+import { reconcileExecs } from '../exec/reconcile.ts';
+import { watchExecExits } from '../exec/start.ts';
+import { ExecStore } from '../exec/store.ts';
+import type { Catalogue } from '../image/catalogue.ts';
+import { ImageStore } from '../image/local.ts';
+import type { Logger } from '../log.ts';
+import { BridgeNetwork } from '../network/bridge.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import { readJsonFile, writeJsonFile } from '../store/json-file.ts';
+import { Router } from './router.ts';
+import { containerStreamRoutes } from './routes/container-streams.ts';
+import { containerRoutes } from './routes/containers.ts';
+import { eventRoutes } from './routes/events.ts';
+import { execRoutes } from './routes/exec.ts';
+import { imageRoutes } from './routes/images.ts';
+import { networkRoutes, volumeRoutes } from './routes/networks.ts';
+import { systemRoutes } from './routes/system.ts';
+import { unsupportedRoutes } from './routes/unsupported.ts';
+import { ApiServer } from './server.ts';
+
+export interface TenantDeps {
+  catalogue: Catalogue;
+  log: Logger;
+  /** Docker's default, containers-common format (engine/runtime/seccomp.ts) */
+  seccompProfile: unknown;
+}
+
+export interface Tenant {
+  handle(req: IncomingMessage, res: ServerResponse): void;
+  upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void;
+  events: { subscribe(listener: (event: DockerEvent) => void): () => void };
+  dispose(): Promise<void>;
+}
+
+const DaemonRecord = z.object({ created: z.string() });
+
+/** Builds the daemon of a sandbox that is up: reads its records and sets right what changed while nobody looked. */
+export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<Tenant> {
+  const { init, stateDir } = sandbox;
+  const { catalogue, log, seccompProfile } = deps;
+  const events = new EventBus();
+  const [images, containers, created, swapLimit] = await Promise.all([
+    ImageStore.open(stateDir, catalogue),
+    ContainerStore.open(stateDir, (error) => log.error({ err: error }, 'a container record is damaged')),
+    creationTime(stateDir),
+    hasSwapLimit(init, sandbox),
+    init.start(initLayerSteps()),
+  ]);
+  const bridge = new BridgeNetwork(sandbox.id);
+  const execs = new ExecStore((exec) => containers.byFullId(exec.containerId)?.execs.delete(exec.id));
+  const parts: ExecParts = {
+    sandbox,
+    containers,
+    images,
+    bridge,
+    events,
+    accounts: new Accounts(init),
+    log,
+    seccompProfile,
+    hasSwapLimit: swapLimit,
+    execs,
+  };
+  claimEndpoints(parts);
+  await bridge.setUp(init);
+  const unwatchers = [watchExits(parts), watchExecExits(parts)];
+  await reconcileContainers(parts);
+  await reconcileExecs(parts);
+
+  const router = new Router([
+    ...systemRoutes(parts),
+    ...containerRoutes(parts),
+    ...containerStreamRoutes(parts),
+    ...execRoutes(parts),
+    ...imageRoutes(parts, catalogue),
+    ...eventRoutes(events),
+    ...networkRoutes(parts, created),
+    ...volumeRoutes(),
+    ...unsupportedRoutes(),
+  ]);
+  const server = new ApiServer(router, log);
+  return {
+    handle: (req, res) => server.handle(req, res),
+    upgrade: (req, socket, head) => server.upgrade(req, socket, head),
+    events,
+    async dispose() {
+      for (const unwatch of unwatchers) unwatch();
+      execs.dispose();
+      // A change that is under way is finished, so that its record says what is.
+      await Promise.all(
+        containers.list().map((container) => {
+          clearTimeout(container.restartTimer);
+          return container.lock.run(async () => undefined);
+        }),
+      );
+    },
+  };
+}
+
+/** When this daemon came to be: the creation time of its default networks. */
+async function creationTime(stateDir: string): Promise<string> {
+  const file = path.join(stateDir, 'daemon.json');
+  const known = await readJsonFile(file, DaemonRecord);
+  if (known) return known.created;
+  const created = formatNanos(nowNanos());
+  await writeJsonFile(file, { created });
+  return created;
+}

@@ -1,0 +1,155 @@
+// docker create: a container's record, made from the request and the image.
+
+import { InvalidParameter } from '../errors.ts';
+import { formatNanos, nowNanos } from '../events/clock.ts';
+import { requireImage } from '../image/list.ts';
+import type { LocalImage } from '../image/local.ts';
+import type { ContainerConfig, EndpointRequest, HostConfig } from './config.ts';
+import type { Container } from './container.ts';
+import { newId } from './id.ts';
+import { pathExists } from './lab-files.ts';
+import { mountPoints } from './mounts.ts';
+import type { ContainerParts } from './parts.ts';
+import { type ContainerRecord, NEW_STATE } from './record.ts';
+import { parseSecurityOptions } from './security.ts';
+import { MASKED_PATHS, READONLY_PATHS } from './spec.ts';
+import { refuseUnsupported } from './unsupported.ts';
+import { validateConfig, validateEndpoints, validMac } from './validate.ts';
+
+export interface CreateOptions {
+  name: string | undefined;
+  config: ContainerConfig;
+  hostConfig: HostConfig;
+  endpoints: Record<string, EndpointRequest | null | undefined>;
+}
+
+/** Makes a container; nothing of it runs or exists in the sandbox yet. */
+export async function createContainer(
+  parts: ContainerParts,
+  options: CreateOptions,
+): Promise<{ container: Container; warnings: string[] }> {
+  const id = newId();
+  const image = requireImage(parts.images, options.config.Image);
+  const hostConfig = completeHostConfig(parts, options.hostConfig);
+  const config = mergeImageConfig(options.config, image, id, hostConfig, parts.sandbox.hostname);
+  refuseUnsupported(config, hostConfig);
+  validateConfig(config, hostConfig, parts.sandbox.limits);
+  parseSecurityOptions(hostConfig.SecurityOpt ?? []);
+  const mac = validateEndpoints(options.endpoints, hostConfig.NetworkMode) ?? config.MacAddress;
+  await checkMountSources(parts, config, hostConfig);
+  const [path, ...args] = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
+  if (!path) throw new InvalidParameter('no command specified');
+
+  const name = parts.containers.reserveName(options.name, id);
+  const record: ContainerRecord = {
+    id,
+    name,
+    created: formatNanos(nowNanos()),
+    image: image.id,
+    layers: image.layers.map((layer) => layer.dirName).reverse(),
+    path,
+    args,
+    config,
+    hostConfig,
+    ...(mac ? { mac: validMac(mac) } : {}),
+    state: NEW_STATE,
+    intent: 'none',
+    stoppedByUser: false,
+    restartCount: 0,
+    networkSandbox: '',
+    endpoint: null,
+  };
+  let container: Container;
+  try {
+    container = await parts.containers.add(record);
+  } catch (error) {
+    parts.containers.releaseName(name);
+    throw error;
+  }
+  parts.events.publish('container', 'create', id, container.attributes);
+  return { container, warnings: [] };
+}
+
+/** Docker's defaults, and other containers by id, so that a rename does not change who is meant. */
+function completeHostConfig(parts: ContainerParts, host: HostConfig): HostConfig {
+  const byId = (mode: string) => {
+    const name = /^container:(.+)$/.exec(mode)?.[1];
+    return name === undefined ? mode : `container:${parts.containers.get(name).id}`;
+  };
+  const isNetworkDefault = host.NetworkMode === '' || host.NetworkMode === 'default';
+  return {
+    ...host,
+    NetworkMode: isNetworkDefault ? 'bridge' : byId(host.NetworkMode),
+    IpcMode: byId(host.IpcMode || 'private'),
+    PidMode: byId(host.PidMode),
+    CgroupnsMode: host.CgroupnsMode || 'private',
+    Runtime: host.Runtime || 'crun',
+    ShmSize: host.ShmSize || 64 * 2 ** 20,
+    MemorySwap: host.Memory > 0 && host.MemorySwap === 0 ? host.Memory * 2 : host.MemorySwap,
+    MaskedPaths: host.Privileged ? [] : (host.MaskedPaths ?? MASKED_PATHS),
+    ReadonlyPaths: host.Privileged ? [] : (host.ReadonlyPaths ?? READONLY_PATHS),
+  };
+}
+
+/** The user's configuration over the image's (moby's merge): an entrypoint of the user's drops the image's command. */
+function mergeImageConfig(
+  own: ContainerConfig,
+  image: LocalImage,
+  id: string,
+  host: HostConfig,
+  labHostname: string,
+): ContainerConfig {
+  const theirs = image.config.config ?? {};
+  const hasOwnEntrypoint = (own.Entrypoint?.length ?? 0) > 0;
+  // --entrypoint "" is sent as [""] and means: none
+  const isEntrypointCleared = own.Entrypoint?.length === 1 && own.Entrypoint[0] === '';
+  const hasOwnCommand = (own.Cmd?.length ?? 0) > 0;
+  const entrypoint = isEntrypointCleared
+    ? null
+    : hasOwnEntrypoint
+      ? own.Entrypoint
+      : (theirs.Entrypoint ?? null);
+  const command = hasOwnCommand ? own.Cmd : hasOwnEntrypoint ? null : (theirs.Cmd ?? null);
+  const exposed = { ...theirs.ExposedPorts, ...own.ExposedPorts };
+  for (const port of Object.keys(host.PortBindings)) exposed[port] ??= {};
+  const volumes = { ...theirs.Volumes, ...own.Volumes };
+  const sharesHostname = host.NetworkMode === 'host' || host.UTSMode === 'host';
+  return {
+    ...own,
+    Hostname: own.Hostname || (sharesHostname ? labHostname : id.slice(0, 12)),
+    User: own.User || (theirs.User ?? ''),
+    ExposedPorts: Object.keys(exposed).length > 0 ? exposed : undefined,
+    Env: mergeEnvironment(theirs.Env ?? [], own.Env ?? []),
+    Cmd: command,
+    Entrypoint: entrypoint,
+    WorkingDir: own.WorkingDir || (theirs.WorkingDir ?? ''),
+    Volumes: Object.keys(volumes).length > 0 ? volumes : null,
+    Labels: { ...theirs.Labels, ...own.Labels },
+    StopSignal: own.StopSignal || theirs.StopSignal,
+    Healthcheck: own.Healthcheck ?? theirs.Healthcheck,
+    Shell: own.Shell ?? theirs.Shell,
+    OnBuild: null,
+  };
+}
+
+function mergeEnvironment(base: readonly string[], over: readonly string[]): string[] | null {
+  const nameOf = (variable: string) => variable.split('=', 1)[0];
+  const names = new Set(over.map(nameOf));
+  const merged = [...over, ...base.filter((variable) => !names.has(nameOf(variable)))];
+  return merged.length > 0 ? merged : null;
+}
+
+/** --mount needs its source to be there; -v makes it at the start. */
+async function checkMountSources(
+  parts: ContainerParts,
+  config: ContainerConfig,
+  host: HostConfig,
+): Promise<void> {
+  for (const point of mountPoints(config, host)) {
+    if (point.type !== 'bind' || point.createsSource) continue;
+    if (await pathExists(parts.sandbox.init, point.source)) continue;
+    throw new InvalidParameter(
+      `invalid mount config for type "bind": bind source path does not exist: ${point.source}`,
+    );
+  }
+}

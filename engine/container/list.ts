@@ -1,0 +1,158 @@
+// docker ps: which containers there are, by filters.
+
+import { EngineError, InvalidParameter } from '../errors.ts';
+import type { Filters } from '../events/filters.ts';
+import { seconds } from '../image/inspect.ts';
+import { commandText, networksOf, portList, stateName, statusText } from './describe.ts';
+import { describeMounts } from './mounts.ts';
+import type { ContainerParts } from './parts.ts';
+import { type ContainerRecord, isRunning } from './record.ts';
+import { measureLayer } from './size.ts';
+
+export const CONTAINER_FILTERS =
+  'ancestor before expose exited health id is-task isolation label label! name network publish since status volume'.split(
+    ' ',
+  );
+
+const STATUSES = ['created', 'restarting', 'running', 'removing', 'paused', 'exited', 'dead'];
+const HEALTHS = ['starting', 'healthy', 'unhealthy', 'none'];
+
+export interface ListOptions {
+  all: boolean;
+  /** at most this many of the newest, running or not; 0 is no limit */
+  limit: number;
+  size: boolean;
+  filters: Filters;
+}
+
+/** GET /containers/json, newest first. */
+export async function listContainers(
+  parts: ContainerParts,
+  options: ListOptions,
+): Promise<Record<string, unknown>[]> {
+  const { filters } = options;
+  checkValues(filters);
+  const isAll = options.all || options.limit > 0 || filters.has('status') || filters.has('exited');
+  const passes = selector(parts, filters);
+  const found = parts.containers
+    .list()
+    .map((container) => container.record)
+    .filter(
+      (record) => (isAll || isRunning(record) || record.state.status === 'restarting') && passes(record),
+    );
+  const limited = options.limit > 0 ? found.slice(0, options.limit) : found;
+  return Promise.all(limited.map((record) => describe(parts, record, options.size)));
+}
+
+function checkValues(filters: Filters): void {
+  for (const status of filters.get('status')) {
+    if (!STATUSES.includes(status)) throw new InvalidParameter(`invalid filter 'status=${status}'`);
+  }
+  for (const health of filters.get('health')) {
+    if (!HEALTHS.includes(health)) throw new InvalidParameter(`invalid filter 'health=${health}'`);
+  }
+  for (const code of filters.get('exited')) {
+    if (!/^-?\d+$/.test(code)) throw new InvalidParameter(`invalid filter 'exited=${code}'`);
+  }
+}
+
+function selector(parts: ContainerParts, filters: Filters): (record: ContainerRecord) => boolean {
+  const createdOf = (key: string) =>
+    filters.get(key).map((name) => parts.containers.get(name).record.created);
+  const before = createdOf('before').sort()[0];
+  const since = createdOf('since').sort().at(-1);
+  const ancestors = filters.get('ancestor').flatMap((name) => imageId(parts, name) ?? name);
+  const names = filters.get('name').map((pattern) => nameTest(pattern));
+  const isTask = filters.boolean('is-task');
+  return (record) =>
+    (before === undefined || record.created < before) &&
+    (since === undefined || record.created > since) &&
+    filters.any('id', (id) => record.id.startsWith(id)) &&
+    (names.length === 0 || names.some((test) => test(record.name))) &&
+    filters.labels((name) => record.config.Labels[name]) &&
+    filters.any('status', (status) => status === stateName(record)) &&
+    filters.any(
+      'exited',
+      (code) => record.state.status === 'exited' && record.state.exitCode === Number(code),
+    ) &&
+    (ancestors.length === 0 ||
+      ancestors.some((image) => image === record.image || image === record.config.Image)) &&
+    filters.any('volume', (place) => mountedAt(record).includes(place)) &&
+    filters.any('network', (network) => isOnNetwork(parts, record, network)) &&
+    filters.any('publish', (port) => hasPort(record, port, true)) &&
+    filters.any('expose', (port) => hasPort(record, port, false)) &&
+    filters.any('health', (health) => health === 'none') &&
+    isTask !== true;
+}
+
+function imageId(parts: ContainerParts, name: string): string | undefined {
+  try {
+    return parts.images.find(name).image.id;
+  } catch (error) {
+    if (error instanceof EngineError) return undefined;
+    throw error;
+  }
+}
+
+/** A name filter is a regular expression over `/name` and `name`, as in Docker; one that is none is plain text. */
+function nameTest(pattern: string): (name: string) => boolean {
+  let expression: RegExp;
+  try {
+    // Bounded, since a pathological expression would hold up everyone.
+    if (pattern.length > 200 || /[+*}]\)?[+*{]/.test(pattern)) throw new SyntaxError('too complex');
+    expression = new RegExp(pattern);
+  } catch {
+    return (name) => name.includes(pattern);
+  }
+  return (name) => expression.test(name) || expression.test(`/${name}`);
+}
+
+function mountedAt(record: ContainerRecord): string[] {
+  return describeMounts(record.config, record.hostConfig).flatMap((mount) => [
+    String(mount.Source),
+    String(mount.Destination),
+  ]);
+}
+
+function isOnNetwork(parts: ContainerParts, record: ContainerRecord, network: string): boolean {
+  const mode = record.hostConfig.NetworkMode;
+  return mode === network || (mode === 'bridge' && network.length > 0 && parts.bridge.id.startsWith(network));
+}
+
+/** `80`, `80/tcp`, `8000-8080/tcp` */
+function hasPort(record: ContainerRecord, filter: string, published: boolean): boolean {
+  const match = /^(\d+)(?:-(\d+))?(?:\/(\w+))?$/.exec(filter);
+  if (!match) throw new InvalidParameter(`invalid filter '${published ? 'publish' : 'expose'}=${filter}'`);
+  const first = Number(match[1]);
+  const last = Number(match[2] ?? match[1]);
+  const proto = match[3] ?? 'tcp';
+  return portList(record).some((port) => {
+    const number = Number(published ? port.PublicPort : port.PrivatePort);
+    return port.Type === proto && number >= first && number <= last;
+  });
+}
+
+async function describe(
+  parts: ContainerParts,
+  record: ContainerRecord,
+  withSize: boolean,
+): Promise<Record<string, unknown>> {
+  const sizeRw = withSize ? await measureLayer(parts, record) : 0;
+  const imageSize = parts.images.byId(record.image)?.size ?? 0;
+  return {
+    Id: record.id,
+    Names: [`/${record.name}`],
+    Image: imageId(parts, record.config.Image) === record.image ? record.config.Image : record.image,
+    ImageID: record.image,
+    Command: commandText(record),
+    Created: seconds(record.created),
+    Ports: portList(record),
+    ...(withSize ? { SizeRw: sizeRw, SizeRootFs: imageSize + sizeRw } : {}),
+    Labels: record.config.Labels,
+    State: stateName(record),
+    Status: statusText(record),
+    HostConfig: { NetworkMode: record.hostConfig.NetworkMode },
+    NetworkSettings: { Networks: networksOf(record, parts.sandbox.id, parts.bridge) },
+    Mounts: describeMounts(record.config, record.hostConfig),
+  };
+}

@@ -1,0 +1,23 @@
+// What the verbs of containers work with: the collaborators of one sandbox, wired once by the tenant.
+
+import type { EventBus } from '../events/bus.ts';
+import type { ImageStore } from '../image/local.ts';
+import type { Logger } from '../log.ts';
+import type { BridgeNetwork } from '../network/bridge.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { Accounts } from './accounts.ts';
+import type { ContainerStore } from './store.ts';
+
+export interface ContainerParts {
+  readonly sandbox: Sandbox;
+  readonly containers: ContainerStore;
+  readonly images: ImageStore;
+  readonly bridge: BridgeNetwork;
+  readonly events: EventBus;
+  readonly accounts: Accounts;
+  readonly log: Logger;
+  /** Docker's default, containers-common format */
+  readonly seccompProfile: unknown;
+  /** the kernel limits swap too */
+  readonly hasSwapLimit: boolean;
+}

@@ -1,0 +1,75 @@
+// What is recorded of a container, one file each, so that it survives the engine; and its state as Docker names it.
+
+import { z } from 'zod';
+import { ZERO_TIME } from '../events/clock.ts';
+import { ContainerConfig, HostConfig } from './config.ts';
+
+const State = z.object({
+  status: z.enum(['created', 'running', 'paused', 'restarting', 'exited', 'dead']),
+  pid: z.number().int(),
+  exitCode: z.number().int(),
+  error: z.string(),
+  startedAt: z.string(),
+  finishedAt: z.string(),
+  oomKilled: z.boolean(),
+});
+export type ContainerState = z.infer<typeof State>;
+
+const Port = z.object({
+  proto: z.enum(['tcp', 'udp']),
+  containerPort: z.number().int(),
+  hostIp: z.string(),
+  hostPort: z.number().int(),
+});
+
+/** A container's place on the bridge network while it runs. */
+export const Endpoint = z.object({
+  id: z.string(),
+  address: z.string(),
+  mac: z.string(),
+  veth: z.string(),
+  ports: z.array(Port),
+});
+export type Endpoint = z.infer<typeof Endpoint>;
+
+export const ContainerRecord = z.object({
+  id: z.string().regex(/^[0-9a-f]{64}$/),
+  name: z.string(),
+  /** RFC 3339 with nanoseconds */
+  created: z.string(),
+  /** image id */
+  image: z.string(),
+  /** directory names of the image's layers, top first */
+  layers: z.array(z.string()),
+  path: z.string(),
+  args: z.array(z.string()),
+  config: ContainerConfig,
+  hostConfig: HostConfig,
+  /** a MAC address the user asked for */
+  mac: z.string().optional(),
+  state: State,
+  /** what the engine had begun when the record was written; a crash leaves it for the reconciler */
+  intent: z.enum(['none', 'starting', 'removing']),
+  /** the user stopped it, so that no restart policy starts it again */
+  stoppedByUser: z.boolean(),
+  restartCount: z.number().int(),
+  /** id of its network namespace; its first 12 digits name the file under /run/docker/netns */
+  networkSandbox: z.string(),
+  endpoint: Endpoint.nullable(),
+});
+export type ContainerRecord = z.infer<typeof ContainerRecord>;
+
+export const NEW_STATE: ContainerState = {
+  status: 'created',
+  pid: 0,
+  exitCode: 0,
+  error: '',
+  startedAt: ZERO_TIME,
+  finishedAt: ZERO_TIME,
+  oomKilled: false,
+};
+
+/** Running as Docker means it: a paused container runs too. */
+export function isRunning(record: ContainerRecord): boolean {
+  return record.state.status === 'running' || record.state.status === 'paused';
+}

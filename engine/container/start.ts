@@ -1,0 +1,295 @@
+// docker start: one request to PID 1 that mounts, connects and runs; recorded before and after.
+
+import { randomBytes } from 'node:crypto';
+import { Conflict, messageOf, NotFound, NotModified, SystemError } from '../errors.ts';
+import { formatNanos, nowNanos, ZERO_TIME } from '../events/clock.ts';
+import { DEFAULT_SUBNET } from '../network/addresses.ts';
+import { type BridgeEndpoint, netnsPath } from '../network/bridge.ts';
+import { type PortRequest, parseBinding, parsePort } from '../network/ports.ts';
+import { type ProcessSpec, StartFailed, type Step } from '../sandbox/init-types.ts';
+import { IN_SANDBOX } from '../sandbox/sandbox.ts';
+import { INIT_LAYER_LOWERDIR } from './boot.ts';
+import { cgroupDir } from './cgroup.ts';
+import { cleanupSteps } from './cleanup.ts';
+import type { Container } from './container.ts';
+import { createFailed, explainStartFailure } from './failure.ts';
+import { bundleDir, containerDir, hostsFile, layerDir, logPath, resolvConf } from './files.ts';
+import { mountPoints } from './mounts.ts';
+import type { ContainerParts } from './parts.ts';
+import { type ContainerRecord, isRunning } from './record.ts';
+import { removeLocked } from './remove.ts';
+import { containerSpec } from './spec.ts';
+import { resolveUser } from './user.ts';
+
+/** The process as berth-init is told of it; the same for a reservation and for the start. */
+export function mainProcess(parts: ContainerParts, container: Container): ProcessSpec {
+  const { id, config, hostConfig } = container.record;
+  const bundle = bundleDir(id);
+  const [rows, cols] = hostConfig.ConsoleSize;
+  const hasLog = hostConfig.LogConfig.Type === 'json-file';
+  return {
+    key: container.key,
+    terminal: config.Tty,
+    openStdin: config.OpenStdin,
+    stdinOnce: config.OpenStdin && config.StdinOnce,
+    ...(hasLog ? { log: logPath(id) } : { discard: true }),
+    ...(config.Tty && rows && cols ? { rows, cols } : {}),
+    adopt: { pidFile: `${bundle}/pid`, ...(config.Tty ? { consoleSocket: `${bundle}/console.sock` } : {}) },
+    cgroup: cgroupDir(parts.sandbox, id, 'memory'),
+  };
+}
+
+/** Starts a container that does not run. Throws NotModified when it runs already. */
+export function startContainer(parts: ContainerParts, container: Container): Promise<void> {
+  return container.lock.run(async () => {
+    const { record } = container;
+    if (record.state.status === 'paused') {
+      throw new Conflict('cannot start a paused container, try unpause instead');
+    }
+    if (isRunning(record)) throw new NotModified();
+    await startLocked(parts, container);
+  });
+}
+
+/** The start itself; the caller holds the container's lock. */
+export async function startLocked(parts: ContainerParts, container: Container): Promise<void> {
+  const { record } = container;
+  if (record.intent === 'removing' || record.state.status === 'dead') {
+    throw new Conflict('container is marked for removal and cannot be started');
+  }
+  clearTimeout(container.restartTimer);
+  container.restartTimer = undefined;
+  let endpoint: BridgeEndpoint | null = null;
+  try {
+    endpoint = connectEndpoint(parts, record);
+    const networkSandbox = randomBytes(32).toString('hex');
+    await parts.containers.update(container, {
+      intent: 'starting',
+      networkSandbox,
+      endpoint,
+      stoppedByUser: false,
+    });
+    if (parts.sandbox.init.process(container.key)?.state === 'ended') {
+      await parts.sandbox.init.forget(container.key);
+    }
+    const { pid } = await runSteps(parts, container);
+    await parts.containers.update(container, {
+      intent: 'none',
+      state: {
+        status: 'running',
+        pid,
+        exitCode: 0,
+        error: '',
+        startedAt: startTime(parts, container),
+        finishedAt: record.state.finishedAt,
+        oomKilled: false,
+      },
+    });
+  } catch (error) {
+    await undoStart(parts, container, endpoint, error);
+    throw refusal(error);
+  }
+  container.isReserved = false;
+  if (endpoint) publishNetwork(parts, container, 'connect');
+  parts.events.publish('container', 'start', container.id, container.attributes);
+}
+
+/** `network connect` and `network disconnect` of the default bridge. */
+export function publishNetwork(parts: ContainerParts, container: Container, action: string): void {
+  parts.events.publish('network', action, parts.bridge.id, {
+    container: container.id,
+    name: 'bridge',
+    type: 'bridge',
+  });
+}
+
+function startTime(parts: ContainerParts, container: Container): string {
+  const known = parts.sandbox.init.process(container.key)?.started;
+  return formatNanos(known === undefined || known === 0n ? nowNanos() : known);
+}
+
+function connectEndpoint(parts: ContainerParts, record: ContainerRecord): BridgeEndpoint | null {
+  const mode = record.hostConfig.NetworkMode;
+  if (mode === 'bridge') return parts.bridge.connect(record.name, portRequests(record), record.mac);
+  if (mode === 'none' || mode === 'host' || mode.startsWith('container:')) return null;
+  throw new NotFound(`network ${mode} not found`);
+}
+
+/** -p, and with -P every exposed port that -p does not name. */
+function portRequests(record: ContainerRecord): PortRequest[] {
+  const { PortBindings, PublishAllPorts } = record.hostConfig;
+  const requests = Object.entries(PortBindings).flatMap(([port, bindings]) =>
+    (bindings.length > 0 ? bindings : [{ HostIp: '', HostPort: '' }]).map((each) => parseBinding(port, each)),
+  );
+  if (!PublishAllPorts) return requests;
+  const isAsked = (proto: string, port: number) =>
+    requests.some((request) => request.proto === proto && request.containerPort === port);
+  const exposed = Object.keys(record.config.ExposedPorts ?? {}).filter((text) => {
+    const { proto, port } = parsePort(text);
+    return !isAsked(proto, port);
+  });
+  return [...requests, ...exposed.map((port) => parseBinding(port, { HostIp: '', HostPort: '' }))];
+}
+
+/** Runs the start; a -v source that is not there is made as Docker does, and the start tried again. */
+async function runSteps(parts: ContainerParts, container: Container): Promise<{ pid: number }> {
+  const process = mainProcess(parts, container);
+  const steps = await startSteps(parts, container);
+  const run = (before: readonly Step[]) =>
+    parts.bridge.exclusively(container.record.endpoint, () =>
+      parts.sandbox.init.start(
+        [...before, ...steps, ...connectSteps(parts, container), crunStep(container)],
+        process,
+      ),
+    );
+  try {
+    return await run([]);
+  } catch (error) {
+    const missing = missingSource(container.record, error);
+    if (missing.length === 0) throw error;
+    const made = missing.map((path): Step => ({ kind: 'mkdir', path, mode: 0o755 }));
+    return run([...cleanupSteps(parts, container.record), ...made]);
+  }
+}
+
+function missingSource(record: ContainerRecord, error: unknown): string[] {
+  if (!(error instanceof StartFailed) || !/No such file or directory/.test(error.text)) return [];
+  return mountPoints(record.config, record.hostConfig)
+    .filter((point) => point.createsSource && error.text.includes(point.source))
+    .map((point) => point.source);
+}
+
+async function startSteps(parts: ContainerParts, container: Container): Promise<Step[]> {
+  const { record } = container;
+  const { id } = record;
+  const hasRun = record.state.startedAt !== ZERO_TIME;
+  const [accounts, resolv] = await Promise.all([
+    parts.accounts.read(record, hasRun),
+    resolvConf(parts.sandbox.init, record),
+  ]);
+  const user = resolveUser(
+    record.config.User,
+    accounts.passwd,
+    accounts.group,
+    record.hostConfig.GroupAdd ?? [],
+  );
+  const spec = containerSpec(record, {
+    user,
+    netns: netnsOf(parts, record),
+    ipcOf: pidOfOther(parts, record.hostConfig.IpcMode),
+    pidOf: pidOfOther(parts, record.hostConfig.PidMode),
+    seccompProfile: parts.seccompProfile,
+    hasSwapLimit: parts.hasSwapLimit,
+  });
+  const layer = layerDir(id);
+  const own = containerDir(id);
+  const lower = [INIT_LAYER_LOWERDIR, ...record.layers.map((name) => `shared/${name}`)].join(':');
+  return [
+    { kind: 'mkdir', path: own, mode: 0o710 },
+    { kind: 'mkdir', path: `${layer}/diff`, mode: 0o755 },
+    { kind: 'mkdir', path: `${layer}/work`, mode: 0o700 },
+    { kind: 'mkdir', path: `${layer}/merged`, mode: 0o700 },
+    { kind: 'mkdir', path: bundleDir(id), mode: 0o700 },
+    { kind: 'chdir', path: IN_SANDBOX.dockerRoot },
+    {
+      kind: 'mount',
+      source: 'overlay',
+      path: `${layer}/merged`,
+      fstype: 'overlay',
+      data: `lowerdir=${lower},upperdir=overlay2/${id}/diff,workdir=overlay2/${id}/work,userxattr`,
+    },
+    { kind: 'write', path: `${own}/hostname`, data: `${record.config.Hostname}\n`, mode: 0o644 },
+    {
+      kind: 'write',
+      path: `${own}/hosts`,
+      data: hostsFile(record, DEFAULT_SUBNET.gateway, record.endpoint?.address),
+      mode: 0o644,
+    },
+    { kind: 'write', path: `${own}/resolv.conf`, data: resolv, mode: 0o644 },
+    { kind: 'write', path: `${bundleDir(id)}/config.json`, data: JSON.stringify(spec), mode: 0o600 },
+    ...(ownsNetns(record) ? [{ kind: 'netns', path: netnsPath(record.networkSandbox) } as const] : []),
+  ];
+}
+
+function connectSteps(parts: ContainerParts, container: Container): Step[] {
+  const { endpoint, networkSandbox } = container.record;
+  return endpoint ? parts.bridge.connectSteps(endpoint, netnsPath(networkSandbox)) : [];
+}
+
+function crunStep({ record: { id, config } }: Container): Step {
+  const bundle = bundleDir(id);
+  const argv = [
+    'crun',
+    `--root=${IN_SANDBOX.crunRoot}`,
+    '--cgroup-manager=cgroupfs',
+    'run',
+    '--detach',
+    `--bundle=${bundle}`,
+    `--pid-file=${bundle}/pid`,
+    ...(config.Tty ? [`--console-socket=${bundle}/console.sock`] : []),
+    id,
+  ];
+  return { kind: 'exec', argv };
+}
+
+/** A namespace of its own, rather than the lab host's or another container's. */
+export function ownsNetns(record: ContainerRecord): boolean {
+  const mode = record.hostConfig.NetworkMode;
+  return mode !== 'host' && !mode.startsWith('container:');
+}
+
+function netnsOf(parts: ContainerParts, record: ContainerRecord): string | undefined {
+  const mode = record.hostConfig.NetworkMode;
+  if (mode === 'host') return undefined;
+  if (!mode.startsWith('container:')) return netnsPath(record.networkSandbox);
+  const other = runningOther(parts, mode);
+  return netnsOf(parts, other);
+}
+
+function pidOfOther(parts: ContainerParts, mode: string): number | undefined {
+  return mode.startsWith('container:') ? runningOther(parts, mode).state.pid : undefined;
+}
+
+function runningOther(parts: ContainerParts, mode: string): ContainerRecord {
+  const other = parts.containers.get(mode.slice('container:'.length)).record;
+  if (!isRunning(other)) {
+    throw new Conflict(`cannot join namespaces of a non running container: ${other.id}`);
+  }
+  return other;
+}
+
+/** Takes back what a failed start made, and records why it failed. */
+async function undoStart(
+  parts: ContainerParts,
+  container: Container,
+  endpoint: BridgeEndpoint | null,
+  error: unknown,
+): Promise<void> {
+  const { exitCode } = explainStartFailure(error);
+  if (endpoint) parts.bridge.release(endpoint);
+  const before = container.record;
+  await parts.bridge
+    .exclusively(endpoint, () => parts.sandbox.init.start(cleanupSteps(parts, before)))
+    .catch((cause) => parts.log.warn({ err: cause, container: before.id }, 'a failed start left something'));
+  await parts.sandbox.init.forget(container.key).catch(() => undefined);
+  container.isReserved = false;
+  const { state } = before;
+  await parts.containers.update(container, {
+    intent: 'none',
+    endpoint: null,
+    state: {
+      ...state,
+      status: state.status === 'restarting' ? 'exited' : state.status,
+      pid: 0,
+      exitCode,
+      error: refusal(error).message,
+    },
+  });
+  container.announce(['exited', 'stopped'], { exitCode, error: refusal(error).message });
+  if (before.hostConfig.AutoRemove) await removeLocked(parts, container);
+}
+
+function refusal(error: unknown): Error {
+  if (error instanceof StartFailed) return createFailed(explainStartFailure(error));
+  return error instanceof Error ? error : new SystemError(messageOf(error));
+}

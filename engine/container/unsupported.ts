@@ -1,0 +1,69 @@
+// Options of a container that Berth does not honor: refused by name, never silently ignored.
+
+import { InvalidParameter, NotImplemented } from '../errors.ts';
+import type { ContainerConfig, HostConfig } from './config.ts';
+
+/** An option, and whether a request really asks for something by it. */
+type Check<T> = readonly [option: string, isAsked: (config: T) => boolean];
+
+const isFull = (list: readonly unknown[] | null | undefined) => (list?.length ?? 0) > 0;
+
+const HOST_OPTIONS: readonly Check<HostConfig>[] = [
+  ['--volumes-from', (h) => isFull(h.VolumesFrom)],
+  ['--volume-driver', (h) => h.VolumeDriver !== '' && h.VolumeDriver !== 'local'],
+  ['--link', (h) => isFull(h.Links)],
+  ['--storage-opt', (h) => h.StorageOpt !== undefined && Object.keys(h.StorageOpt).length > 0],
+  ['--userns', (h) => h.UsernsMode !== '' && h.UsernsMode !== 'host'],
+  ['--cgroup-parent', (h) => h.CgroupParent !== ''],
+  ['--blkio-weight', (h) => h.BlkioWeight !== 0],
+  ['--blkio-weight-device', (h) => isFull(h.BlkioWeightDevice)],
+  ['--device-read-bps', (h) => isFull(h.BlkioDeviceReadBps)],
+  ['--device-write-bps', (h) => isFull(h.BlkioDeviceWriteBps)],
+  ['--device-read-iops', (h) => isFull(h.BlkioDeviceReadIOps)],
+  ['--device-write-iops', (h) => isFull(h.BlkioDeviceWriteIOps)],
+  ['--cpu-rt-period', (h) => h.CpuRealtimePeriod !== 0],
+  ['--cpu-rt-runtime', (h) => h.CpuRealtimeRuntime !== 0],
+  ['--device', (h) => isFull(h.Devices)],
+  ['--device-cgroup-rule', (h) => isFull(h.DeviceCgroupRules)],
+  ['--kernel-memory', (h) => (h.KernelMemory ?? 0) !== 0 || (h.KernelMemoryTCP ?? 0) !== 0],
+  ['--init', (h) => h.Init === true],
+  ['--isolation', (h) => h.Isolation !== '' && h.Isolation !== 'default'],
+  ['--log-opt', (h) => Object.keys(h.LogConfig.Config).length > 0],
+  [
+    '--mount type=bind,bind-propagation',
+    (h) => !!h.Mounts?.some((m) => !isPrivate(m.BindOptions?.Propagation)),
+  ],
+  ['CpuCount', (h) => h.CpuCount !== 0],
+  ['CpuPercent', (h) => h.CpuPercent !== 0],
+  ['IOMaximumIOps', (h) => h.IOMaximumIOps !== 0],
+  ['IOMaximumBandwidth', (h) => h.IOMaximumBandwidth !== 0],
+];
+
+const CONFIG_OPTIONS: readonly Check<ContainerConfig>[] = [
+  ['--health-cmd', (c) => isFull(c.Healthcheck?.Test) && c.Healthcheck?.Test?.[0] !== 'NONE'],
+];
+
+function isPrivate(propagation: string | undefined): boolean {
+  return !propagation || propagation === 'rprivate' || propagation === 'private';
+}
+
+const LOG_DRIVERS = ['json-file', 'none'];
+const RUNTIMES = ['', 'crun', 'runc', 'io.containerd.runc.v2'];
+
+/** Throws NotImplemented naming the first option that Berth does not honor yet. */
+export function refuseUnsupported(config: ContainerConfig, hostConfig: HostConfig): void {
+  const asked =
+    HOST_OPTIONS.find(([, isAsked]) => isAsked(hostConfig)) ??
+    CONFIG_OPTIONS.find(([, isAsked]) => isAsked(config));
+  if (asked) throw new NotImplemented(`${asked[0]} is not supported by Berth yet`);
+  const driver = hostConfig.LogConfig.Type;
+  if (!LOG_DRIVERS.includes(driver)) {
+    throw new NotImplemented(`the log driver ${driver} is not supported by Berth yet; use json-file`);
+  }
+  if (isFull(hostConfig.DeviceRequests)) {
+    throw new InvalidParameter('could not select device driver "" with capabilities: [[gpu]]');
+  }
+  if (!RUNTIMES.includes(hostConfig.Runtime)) {
+    throw new InvalidParameter(`unknown or invalid runtime name: ${hostConfig.Runtime}`);
+  }
+}

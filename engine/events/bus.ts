@@ -1,0 +1,54 @@
+// What happened in one sandbox, told to everyone who listens, and the last of it kept for those who ask later.
+
+import { nowNanos } from './clock.ts';
+
+export type EventType = 'container' | 'image' | 'network' | 'volume' | 'daemon' | 'builder';
+
+/** One event as GET /events sends it. `status`, `id` and `from` are the older form of container and image events. */
+export type DockerEvent = {
+  status?: string;
+  id?: string;
+  from?: string;
+  Type: EventType;
+  Action: string;
+  Actor: { ID: string; Attributes: Record<string, string> };
+  scope: 'local';
+  time: number;
+  timeNano: number;
+};
+
+const KEPT = 1024;
+
+/** The events of one sandbox. */
+export class EventBus {
+  private readonly recent: DockerEvent[] = [];
+  private readonly listeners = new Set<(event: DockerEvent) => void>();
+
+  publish(type: EventType, action: string, id: string, attributes: Record<string, string>): void {
+    const nanos = nowNanos();
+    const event: DockerEvent = {
+      ...(type === 'container' || type === 'image' ? { status: action, id } : {}),
+      ...(type === 'container' && attributes.image !== undefined ? { from: attributes.image } : {}),
+      Type: type,
+      Action: action,
+      Actor: { ID: id, Attributes: attributes },
+      scope: 'local',
+      time: Number(nanos / 1_000_000_000n),
+      timeNano: Number(nanos),
+    };
+    this.recent.push(event);
+    if (this.recent.length > KEPT) this.recent.shift();
+    for (const listener of this.listeners) listener(event);
+  }
+
+  /** Calls the listener for every event from now on; returns what ends it. */
+  subscribe(listener: (event: DockerEvent) => void): () => void {
+    this.listeners.add(listener);
+    return () => this.listeners.delete(listener);
+  }
+
+  /** The kept events at or after a time, oldest first. */
+  since(nanos: bigint): DockerEvent[] {
+    return this.recent.filter((event) => event.timeNano >= Number(nanos));
+  }
+}

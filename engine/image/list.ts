@@ -1,0 +1,64 @@
+// docker images: which images a sandbox has, by filters.
+
+import { NotFound } from '../errors.ts';
+import type { Filters } from '../events/filters.ts';
+import { repoNames, seconds } from './inspect.ts';
+import type { ImageStore, LocalImage } from './local.ts';
+
+/** The filters that GET /images/json knows. */
+export const IMAGE_FILTERS = ['dangling', 'label', 'label!', 'before', 'since', 'reference', 'until'];
+
+/** GET /images/json, newest first. */
+export function listImages(images: ImageStore, filters: Filters): Record<string, unknown>[] {
+  return filterImages(images, filters).map((image) => ({
+    Containers: -1,
+    Created: seconds(image.created),
+    Id: image.id,
+    Labels: image.config.config?.Labels ?? null,
+    ParentId: '',
+    ...repoNames(image),
+    SharedSize: -1,
+    Size: image.size,
+  }));
+}
+
+function filterImages(images: ImageStore, filters: Filters): LocalImage[] {
+  const createdOf = (key: string) =>
+    filters.get(key).map((name) => Date.parse(images.find(name).image.created));
+  const before = Math.min(Number.POSITIVE_INFINITY, ...createdOf('before'));
+  const since = Math.max(Number.NEGATIVE_INFINITY, ...createdOf('since'));
+  const dangling = filters.boolean('dangling');
+  return images
+    .list()
+    .filter((image) => {
+      const created = Date.parse(image.created);
+      const labels = image.config.config?.Labels ?? {};
+      const names = repoNames(image);
+      return (
+        created < before &&
+        created > since &&
+        (dangling === undefined || dangling === (names.RepoTags.length === 0)) &&
+        filters.labels((name) => labels[name]) &&
+        filters.any('reference', (pattern) =>
+          [...names.RepoTags, ...names.RepoDigests].some((name) => matchesPattern(name, pattern)),
+        )
+      );
+    })
+    .sort((a, b) => Date.parse(b.created) - Date.parse(a.created));
+}
+
+/** Docker's familiar match: the pattern covers name:tag, or the name alone; `*` and `?` stop at a slash. */
+function matchesPattern(name: string, pattern: string): boolean {
+  const source = pattern
+    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
+    .replace(/\*/g, '[^/]*')
+    .replace(/\?/g, '[^/]');
+  const expression = new RegExp(`^${source}$`);
+  return expression.test(name) || expression.test(name.replace(/(?:@.*|:[^/:]*)$/, ''));
+}
+
+/** The image that a container's config names, or NotFound. */
+export function requireImage(images: ImageStore, name: string): LocalImage {
+  if (name === '') throw new NotFound('No such image: ');
+  return images.find(name).image;
+}
