@@ -10,7 +10,7 @@ import { SystemError } from '../errors.ts';
 const run = promisify(execFile);
 
 /** Raised whenever the options below change. */
-const VERSION = 1;
+const VERSION = 2;
 
 /**
  * A small journal, nothing reserved for root, and no inode table written out: a new disk costs the host next to nothing.
@@ -18,6 +18,11 @@ const VERSION = 1;
 const MKFS_OPTIONS = [
   '-q',
   '-F',
+  // the loop device's block size, whatever mkfs thinks of a small disk
+  '-b',
+  '4096',
+  '-i',
+  '16384',
   '-m',
   '0',
   '-J',
