@@ -14,7 +14,13 @@ export function matchesPattern(source: string, subject: string): boolean {
   try {
     return script.runInContext(context, { timeout: MATCH_TIMEOUT }) === true;
   } catch (error) {
-    if (error instanceof Error && 'code' in error && error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT') {
+    // not instanceof: the error may be of another context
+    if (
+      error &&
+      typeof error === 'object' &&
+      'code' in error &&
+      error.code === 'ERR_SCRIPT_EXECUTION_TIMEOUT'
+    ) {
       throw new Error(`the pattern /${source}/ takes too long to match`);
     }
     throw error;
