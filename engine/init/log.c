@@ -86,25 +86,33 @@ static void civil_date(uint64_t days, unsigned *year, unsigned *month, unsigned 
 	*year = (unsigned)(year_of_era + era * 400 + (*month <= 2));
 }
 
-static size_t format_time(char *to, size_t size, uint64_t ns)
+/* All lines of one read have the same time, so the last text is kept. */
+static const char *format_time(uint64_t ns, size_t *length)
 {
 	static uint64_t cached = UINT64_MAX;
 	static char text[64];
-	uint64_t seconds = ns / 1000000000;
-	if (seconds != cached) {
-		unsigned year, month, day, clock = (unsigned)(seconds % 86400);
-		civil_date(seconds / 86400, &year, &month, &day);
-		snprintf(text, sizeof text, "%04u-%02u-%02uT%02u:%02u:%02u", year, month, day, clock / 3600,
-			 clock / 60 % 60, clock % 60);
-		cached = seconds;
+	static size_t cached_length;
+	if (ns != cached) {
+		unsigned year, month, day, clock = (unsigned)(ns / 1000000000 % 86400);
+		civil_date(ns / 1000000000 / 86400, &year, &month, &day);
+		int n = snprintf(text, sizeof text, "%04u-%02u-%02uT%02u:%02u:%02u.%09u", year, month, day, clock / 3600,
+				 clock / 60 % 60, clock % 60, (unsigned)(ns % 1000000000));
+		cached_length = (size_t)n;
+		while (text[cached_length - 1] == '0')
+			cached_length--;
+		if (text[cached_length - 1] == '.')
+			cached_length--;
+		text[cached_length++] = 'Z';
+		cached = ns;
 	}
-	size_t length = (size_t)snprintf(to, size, "%s.%09u", text, (unsigned)(ns % 1000000000));
-	while (to[length - 1] == '0')
-		length--;
-	if (to[length - 1] == '.')
-		length--;
-	to[length++] = 'Z';
-	return length;
+	*length = cached_length;
+	return text;
+}
+
+static char *put_text(char *to, const char *text, size_t length)
+{
+	memcpy(to, text, length);
+	return to + length;
 }
 
 /* One record of the log: `a` then `b`, and a newline when the line is whole. */
@@ -114,8 +122,7 @@ static bool write_record(struct buffer *out, const char *name, uint64_t time, co
 	char *start = (char *)buffer_reserve(out, 6 * (a_size + b_size) + 128), *to = start;
 	if (!start)
 		return false;
-	memcpy(to, "{\"log\":\"", 8);
-	to += 8;
+	to = put_text(to, "{\"log\":\"", 8);
 	if (a_size) {
 		/* a sequence may be cut between the two */
 		uint8_t joined[LOG_PART];
@@ -126,12 +133,16 @@ static bool write_record(struct buffer *out, const char *name, uint64_t time, co
 	} else {
 		to += escape(to, b, b_size);
 	}
-	memcpy(to, "\\n", 2);
-	to += whole ? 2 : 0;
-	to += sprintf(to, "\",\"stream\":\"%s\",\"time\":\"", name);
-	to += format_time(to, 48, time);
-	memcpy(to, "\"}\n", 3);
-	out->tail += (size_t)(to + 3 - start);
+	if (whole)
+		to = put_text(to, "\\n", 2);
+	size_t time_length;
+	const char *time_text = format_time(time, &time_length);
+	to = put_text(to, "\",\"stream\":\"", 12);
+	to = put_text(to, name, strlen(name));
+	to = put_text(to, "\",\"time\":\"", 10);
+	to = put_text(to, time_text, time_length);
+	to = put_text(to, "\"}\n", 3);
+	out->tail += (size_t)(to - start);
 	return true;
 }
 
