@@ -2,6 +2,7 @@
 
 import type { InitApi, Step } from '../sandbox/init-types.ts';
 import { IN_SANDBOX, type Sandbox } from '../sandbox/sandbox.ts';
+import { CONSOLE_DIR } from './files.ts';
 import { pathExists } from './lab-files.ts';
 
 const INIT_LAYER = `${IN_SANDBOX.dockerRoot}/overlay2/init/diff`;
@@ -21,6 +22,7 @@ export function initLayerSteps(): Step[] {
     { kind: 'mkdir', path: `${IN_SANDBOX.dockerRoot}/containers`, mode: 0o710 },
     { kind: 'mkdir', path: `${IN_SANDBOX.dockerRoot}/overlay2`, mode: 0o710 },
     { kind: 'mkdir', path: `${IN_SANDBOX.run}/bundles`, mode: 0o700 },
+    { kind: 'mkdir', path: CONSOLE_DIR, mode: 0o700 },
     ...directories.map((path): Step => ({ kind: 'mkdir', path: INIT_LAYER + path, mode: 0o755 })),
     ...files.map((path): Step => ({ kind: 'write', path: INIT_LAYER + path, data: '', mode: 0o755 })),
     { kind: 'symlink', target: '/proc/mounts', path: `${INIT_LAYER}/etc/mtab` },

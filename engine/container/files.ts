@@ -19,9 +19,17 @@ export function layerDir(id: string): string {
   return `${IN_SANDBOX.dockerRoot}/overlay2/${id}`;
 }
 
-/** Its OCI bundle, pid file and console socket; on tmpfs. */
+/** Its OCI bundle and pid file; on tmpfs. */
 export function bundleDir(id: string): string {
   return `${IN_SANDBOX.run}/bundles/${id}`;
+}
+
+/** Directory of console sockets; not in the bundle, since it must be there before the start, and a path is at most 107 bytes. */
+export const CONSOLE_DIR = `${IN_SANDBOX.run}/console`;
+
+/** Where crun hands over the terminal of a container or exec. */
+export function consoleSocket(id: string): string {
+  return `${CONSOLE_DIR}/${id}`;
 }
 
 /** /etc/hosts; `address` is absent off the bridge. */

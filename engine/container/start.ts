@@ -13,7 +13,7 @@ import { cgroupDir } from './cgroup.ts';
 import { cleanupSteps } from './cleanup.ts';
 import type { Container } from './container.ts';
 import { createFailed, explainStartFailure } from './failure.ts';
-import { bundleDir, containerDir, hostsFile, layerDir, logPath, resolvConf } from './files.ts';
+import { bundleDir, consoleSocket, containerDir, hostsFile, layerDir, logPath, resolvConf } from './files.ts';
 import { mountPoints } from './mounts.ts';
 import type { ContainerParts } from './parts.ts';
 import { type ContainerRecord, isRunning } from './record.ts';
@@ -34,7 +34,7 @@ export function mainProcess(parts: ContainerParts, container: Container): Proces
     stdinOnce: config.OpenStdin && config.StdinOnce,
     ...(hasLog ? { log: logPath(id) } : { discard: true }),
     ...(config.Tty && rows && cols ? { rows, cols } : {}),
-    adopt: { pidFile: `${bundle}/pid`, ...(config.Tty ? { consoleSocket: `${bundle}/console.sock` } : {}) },
+    adopt: { pidFile: `${bundle}/pid`, ...(config.Tty ? { consoleSocket: consoleSocket(id) } : {}) },
     cgroup: cgroupDir(parts.sandbox, id, 'memory'),
   };
 }
@@ -226,7 +226,7 @@ function crunStep({ record: { id, config } }: Container): Step {
     '--detach',
     `--bundle=${bundle}`,
     `--pid-file=${bundle}/pid`,
-    ...(config.Tty ? [`--console-socket=${bundle}/console.sock`] : []),
+    ...(config.Tty ? [`--console-socket=${consoleSocket(id)}`] : []),
     id,
   ];
   return { kind: 'exec', argv };
@@ -285,7 +285,7 @@ async function undoStart(
       error: refusal(error).message,
     },
   });
-  container.announce(['exited', 'stopped'], { exitCode, error: refusal(error).message });
+  if (state.status === 'restarting') container.announce(['stopped'], { exitCode });
   if (before.hostConfig.AutoRemove) await removeLocked(parts, container);
 }
 

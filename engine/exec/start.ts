@@ -2,7 +2,7 @@
 
 import type { Container } from '../container/container.ts';
 import { execFailedText, explainStartFailure } from '../container/failure.ts';
-import { bundleDir } from '../container/files.ts';
+import { bundleDir, consoleSocket } from '../container/files.ts';
 import { parseSecurityOptions } from '../container/security.ts';
 import { capabilitiesOf, environment, processCapabilities } from '../container/spec.ts';
 import { resolveUser } from '../container/user.ts';
@@ -95,7 +95,7 @@ function processSpec(exec: Exec, isDetached: boolean): ProcessSpec {
     stdinOnce: attachStdin,
     discard: isDetached,
     ...(tty && rows && cols ? { rows, cols } : {}),
-    adopt: { pidFile: `${base}.pid`, ...(tty ? { consoleSocket: `${base}.sock` } : {}) },
+    adopt: { pidFile: `${base}.pid`, ...(tty ? { consoleSocket: consoleSocket(exec.id) } : {}) },
   };
 }
 
@@ -109,7 +109,7 @@ function crunExec(container: Container, exec: Exec, file: string): string[] {
     '--detach',
     `--process=${file}`,
     `--pid-file=${base}.pid`,
-    ...(exec.config.tty ? [`--console-socket=${base}.sock`] : []),
+    ...(exec.config.tty ? [`--console-socket=${consoleSocket(exec.id)}`] : []),
     container.id,
   ];
 }
