@@ -52,8 +52,7 @@ const MOUNTS: readonly OciMount[] = [
   mount('/run', 'tmpfs', 'tmpfs', 'nosuid', 'nodev', 'mode=755'),
   mount('/tmp', 'tmpfs', 'tmpfs', 'nosuid', 'nodev', 'mode=1777', 'size=256m'),
   bind('shared', '/run/berth', 'ro', 'nosuid', 'noexec'),
-  bind('disk/docker', '/var/lib/docker'),
-  bind('layers', '/var/lib/docker/shared', 'ro'),
+  // /var/lib/docker and the shared layers in it are part of the root that berth-launch has mounted
   bind('berth-init', '/usr/sbin/berth-init', 'ro', 'nosuid'),
 ];
 

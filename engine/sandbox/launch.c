@@ -135,7 +135,7 @@ static void make_directory(const char *path, mode_t mode)
 /** Everything the sandbox sees, mounted below the tree, which is the working directory here. */
 static void mount_tree(const struct config *config)
 {
-    static const char *const places[] = {"disk", "image", "layers", "root", "shared", "bundle"};
+    static const char *const places[] = {"disk", "image", "root", "shared", "bundle"};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
         make_directory(places[i], 0755);
     int file = open("berth-init", O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
@@ -149,17 +149,26 @@ static void mount_tree(const struct config *config)
     make_directory("disk/rootfs/upper", 0755);
     make_directory("disk/rootfs/work", 0700);
     make_directory("disk/docker", 0710);
-    make_directory("disk/docker/shared", 0755);
 
     int userns = idmap_open(config->uid_base);
-    idmap_bind(userns, "disk", "disk", 0);
-    idmap_bind(userns, config->image, "image", 1);
-    idmap_bind(userns, config->layers, "layers", 1);
+    idmap_bind(userns, "disk", open_place("disk"), 0);
+    idmap_bind(userns, config->image, open_place("image"), 1);
+    // Overlay makes files with the mounter's ids, which must exist on the id-mapped disk; so must what we make in it.
+    become_owner(config->uid_base);
+    overlay_root();
+    int docker = open_inside("root", "var/lib/docker");
+    become_owner(0);
+    // These two are mounted here, and not by crun from its configuration: what a user namespace inherits with its mount
+    // namespace is locked, so that the sandbox's root can neither make the layers writable nor uncover what is below.
+    bind_mount("disk/docker", docker);
+    become_owner(config->uid_base);
+    int layers = open_inside("root", "var/lib/docker/shared");
+    become_owner(0);
+    idmap_bind(userns, config->layers, layers, 1);
     close(userns);
-    overlay_root(config->uid_base);
-    bind_read_only(config->shared, "shared");
-    bind_read_only(config->bundle, "bundle");
-    bind_read_only(config->init, "berth-init");
+    bind_read_only(config->shared, open_place("shared"));
+    bind_read_only(config->bundle, open_place("bundle"));
+    bind_read_only(config->init, open_place("berth-init"));
 }
 
 static void enter_stage(const struct config *config)
@@ -235,6 +244,34 @@ static int read_pid(void)
     return pid;
 }
 
+/** In the sandbox's namespaces, as its root: is making the layers writable refused? Never returns. */
+static _Noreturn void try_to_unlock(pid_t pid)
+{
+    static const char *const namespaces[] = {"user", "mnt"};
+    int fds[2];
+    for (int i = 0; i < 2; i++) {
+        char path[64];
+        snprintf(path, sizeof path, "/proc/%d/ns/%s", (int)pid, namespaces[i]);
+        fds[i] = open(path, O_RDONLY | O_CLOEXEC);
+    }
+    if (setns(fds[0], CLONE_NEWUSER) < 0 || setns(fds[1], CLONE_NEWNS) < 0)
+        _exit(2);
+    _exit(mount(NULL, "/var/lib/docker/shared", NULL, MS_REMOUNT | MS_BIND, NULL) < 0 && errno == EPERM ? 0 : 1);
+}
+
+/**
+ * That mounts stay locked depends on how crun makes the sandbox's mount namespace. It is too much to rest on a version
+ * of it, so it is tried, before anything of the student's has run.
+ */
+static int layers_are_locked(pid_t pid)
+{
+    int status;
+    pid_t child = fork();
+    if (child == 0)
+        try_to_unlock(pid);
+    return child > 0 && waitpid(child, &status, 0) == child && status == 0;
+}
+
 static void run(const struct config *config, int listener)
 {
     int status;
@@ -253,6 +290,11 @@ static void run(const struct config *config, int listener)
         print_log();
         remove_socket();
         exit(1);
+    }
+    if (!layers_are_locked(pid)) {
+        kill(pid, SIGKILL);
+        errno = EPERM;
+        fail("the sandbox could write to the shared layers", "crun is not supported");
     }
     printf("%d\n", pid);
 }

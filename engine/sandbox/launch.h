@@ -35,8 +35,18 @@ void disk_mount(const char *image, const char *target);
 
 /** mounts.c: a user namespace descriptor with the sandbox's id range. */
 int idmap_open(uint32_t uid_base);
-/** mounts.c: clones the mount at `source` to `target` with the range's ids; optionally read-only. */
-void idmap_bind(int userns, const char *source, const char *target, int read_only);
-void bind_read_only(const char *source, const char *target);
-/** mounts.c: overlay of image and disk (relative to the tree), created by the range's root. */
-void overlay_root(uint32_t uid_base);
+/** mounts.c: a descriptor to mount onto; fails at a symlink. */
+int open_place(const char *path);
+/**
+ * mounts.c: the same for a directory in a tree that the student could change: no symlink is followed, what is missing
+ * is made.
+ */
+int open_inside(const char *root, const char *path);
+/** mounts.c: clones the mount at `source` onto `target` with the range's ids; optionally read-only. Closes `target`. */
+void idmap_bind(int userns, const char *source, int target, int read_only);
+void bind_mount(const char *source, int target);
+void bind_read_only(const char *source, int target);
+/** mounts.c: files are made as this host id from now on, with all of root's capabilities; 0 to be root again. */
+void become_owner(uint32_t uid);
+/** mounts.c: overlay of image and disk, both relative to the tree. */
+void overlay_root(void);

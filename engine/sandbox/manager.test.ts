@@ -101,6 +101,7 @@ describe.skipIf(missing)(`sandboxes${why}`, () => {
       argv: ['sh', '-c', 'while :; do date +%s%N > /root/t; sleep 0.01; done'],
       discard: true,
     });
+    await shell(sandbox, 'until [ -e /root/t ]; do sleep 0.01; done');
     await sandbox.freeze();
     expect(sandbox.state).toBe('frozen');
     await expect(manager.use('f')).rejects.toBeInstanceOf(Conflict);

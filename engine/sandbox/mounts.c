@@ -11,13 +11,15 @@
 #include <string.h>
 #include <sys/fsuid.h>
 #include <sys/mount.h>
+#include <sys/stat.h>
 #include <sys/syscall.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
 // By number and value: glibc before 2.36 (Ubuntu 22.04) has no wrappers, and its headers clash with linux/mount.h.
 #define OPEN_TREE_CLONE_FLAG 1
-#define MOVE_MOUNT_EMPTY_PATH 4
+#define MOVE_MOUNT_FROM_FD 0x4
+#define MOVE_MOUNT_TO_FD 0x40
 #define ATTR_RDONLY 0x1
 #define ATTR_NOSUID 0x2
 #define ATTR_NODEV 0x4
@@ -77,19 +79,46 @@ int idmap_open(uint32_t uid_base)
     return userns;
 }
 
-static void clone_mount(const char *source, const char *target, struct attributes attributes, const char *step)
+/** Clones the mount at `source` onto the directory or file that `target` holds open; closes `target`. */
+static void clone_mount(const char *source, int target, struct attributes attributes, const char *step)
 {
     int tree = (int)syscall(SYS_open_tree, AT_FDCWD, source, OPEN_TREE_CLONE_FLAG | O_CLOEXEC);
     if (tree < 0)
         fail(step, source);
     if (syscall(SYS_mount_setattr, tree, "", AT_EMPTY_PATH, &attributes, sizeof attributes) < 0)
         fail(step, source);
-    if (syscall(SYS_move_mount, tree, "", AT_FDCWD, target, MOVE_MOUNT_EMPTY_PATH) < 0)
-        fail(step, target);
+    if (syscall(SYS_move_mount, tree, "", target, "", MOVE_MOUNT_FROM_FD | MOVE_MOUNT_TO_FD) < 0)
+        fail(step, source);
     close(tree);
+    close(target);
 }
 
-void idmap_bind(int userns, const char *source, const char *target, int read_only)
+int open_place(const char *path)
+{
+    int fd = open(path, O_PATH | O_NOFOLLOW | O_CLOEXEC);
+    if (fd < 0)
+        fail("open", path);
+    return fd;
+}
+
+int open_inside(const char *root, const char *path)
+{
+    char parts[256], *rest = parts;
+    snprintf(parts, sizeof parts, "%s", path);
+    int directory = open_place(root);
+    for (char *part; (part = strsep(&rest, "/"));) {
+        if (mkdirat(directory, part, 0755) < 0 && errno != EEXIST)
+            fail("mkdir", path);
+        int next = openat(directory, part, O_PATH | O_DIRECTORY | O_NOFOLLOW | O_CLOEXEC);
+        if (next < 0)
+            fail("not a directory any more (reset the sandbox)", path);
+        close(directory);
+        directory = next;
+    }
+    return directory;
+}
+
+void idmap_bind(int userns, const char *source, int target, int read_only)
 {
     struct attributes attributes = {
         .set = ATTR_IDMAP | ATTR_NODEV | (read_only ? ATTR_RDONLY : 0),
@@ -98,7 +127,12 @@ void idmap_bind(int userns, const char *source, const char *target, int read_onl
     clone_mount(source, target, attributes, "id-mapped mount");
 }
 
-void bind_read_only(const char *source, const char *target)
+void bind_mount(const char *source, int target)
+{
+    clone_mount(source, target, (struct attributes){.set = ATTR_NODEV}, "bind mount");
+}
+
+void bind_read_only(const char *source, int target)
 {
     struct attributes attributes = {.set = ATTR_RDONLY | ATTR_NOSUID | ATTR_NODEV};
     clone_mount(source, target, attributes, "bind mount");
@@ -110,23 +144,23 @@ static void restore_capabilities(void)
     struct __user_cap_header_struct header = {.version = _LINUX_CAPABILITY_VERSION_3};
     struct __user_cap_data_struct data[2];
     if (syscall(SYS_capget, &header, data) < 0)
-        fail("overlay", "capget");
+        fail("capabilities", "capget");
     data[0].effective = data[0].permitted;
     data[1].effective = data[1].permitted;
     if (syscall(SYS_capset, &header, data) < 0)
-        fail("overlay", "capset");
+        fail("capabilities", "capset");
 }
 
-void overlay_root(uint32_t uid_base)
+void become_owner(uint32_t uid)
 {
-    // Overlay makes files in its work directory with the mounter's ids, which must exist on the id-mapped disk.
-    setfsgid(uid_base);
-    setfsuid(uid_base);
+    setfsgid(uid);
+    setfsuid(uid);
     restore_capabilities();
+}
+
+void overlay_root(void)
+{
     if (mount("overlay", "root", "overlay", MS_NODEV | MS_NOATIME,
               "lowerdir=image,upperdir=disk/rootfs/upper,workdir=disk/rootfs/work,index=off") < 0)
         fail("mount overlay", "root");
-    setfsuid(0);
-    setfsgid(0);
-    restore_capabilities();
 }
