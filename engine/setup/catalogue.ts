@@ -16,7 +16,7 @@ import type { ImageRecipe, Recipe } from './recipe.ts';
 import { writeWhole } from './stamp.ts';
 
 /** Raised when the same recipe would now make another image, because this code changed. */
-const BUILDER = 1;
+const BUILDER = 2;
 
 /** BERTH_DATA/images/built/<recipe>.json: what a recipe was last built to. */
 const BuiltImage = z.object({
@@ -73,7 +73,7 @@ export async function buildImage(builder: CatalogueBuilder, recipe: Recipe<Image
     : await makeRoot(builder, work, recipe, date);
   const version = await readVersion(recipe.data, made);
   report('storing the layer');
-  const layer = await storeLayer(dataDir, work, made.layer, date, builder.signal);
+  const layer = await storeLayer(dataDir, work, made.layer, made.visible.slice(1), date, builder.signal);
 
   const config = imageConfig({
     name: recipe.name,

@@ -1,6 +1,7 @@
 // From a directory to an image layer: one archive with reproducible bytes, its blob in the store, its files unpacked beside.
 
 import { spawn } from 'node:child_process';
+import { existsSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
 import { text } from 'node:stream/consumers';
@@ -17,20 +18,21 @@ export interface BuiltLayer extends StoredLayer {
 const GZIP_LEVEL = 6;
 
 /**
- * Stores a directory as a layer: `dir` itself becomes the unpacked layer (it is moved), so its content is what the
+ * Stores a directory as a layer above `lower` (unpacked layers): `dir` itself becomes the unpacked layer (it is moved), so its content is what the
  * digest says. Overlay's whiteouts and opaque directories become the image-spec's `.wh.` names in the archive.
  */
 export async function storeLayer(
   dataDir: string,
   workDir: string,
   dir: string,
+  lower: readonly string[],
   date: Date,
   signal?: AbortSignal,
 ): Promise<BuiltLayer> {
   const options = signal ? { signal } : {};
   const epoch = `@${Math.floor(date.getTime() / 1000)}`;
   await runProgram(['find', dir, '-newermt', epoch, '-exec', 'touch', '-h', '-d', epoch, '{}', '+'], options);
-  const source = await withWhiteoutNames(dir, `${dir}.archive`, workDir, options);
+  const source = await withWhiteoutNames(dir, lower, workDir, options);
   const stored = await archive(dataDir, source, epoch, signal);
   if (source !== dir) await fs.rm(source, { recursive: true, force: true });
   const unpackedSize = await sizeOfFiles(dir, options);
@@ -79,13 +81,16 @@ async function archive(
  */
 async function withWhiteoutNames(
   dir: string,
-  copy: string,
+  lower: readonly string[],
   workDir: string,
   options: { signal?: AbortSignal },
 ): Promise<string> {
   const whiteouts = await findRelative(dir, ['-type', 'c'], options);
-  const opaque = await findOpaque(dir, workDir, options);
+  // Overlay marks every new directory; only where something lies below does it mean anything.
+  const marked = await findOpaque(dir, workDir, options);
+  const opaque = marked.filter((name) => lower.some((layer) => existsSync(path.join(layer, name))));
   if (whiteouts.length === 0 && opaque.length === 0) return dir;
+  const copy = `${dir}.archive`;
   await runProgram(['cp', '--archive', '--link', dir, copy], options);
   for (const name of whiteouts) {
     await fs.unlink(path.join(copy, name));

@@ -21,4 +21,4 @@ S
 # Debian's keyring is a file with this name since trixie; older snapshots have only the other one.
 [ -e "$root/usr/share/keyrings/debian-archive-keyring.pgp" ] || sed -i s/keyring.pgp/keyring.gpg/ "$root/etc/apt/sources.list.d/debian.sources"
 rm -rf "$root"/var/cache/debconf/*-old "$root"/var/lib/dpkg/*-old "$root"/var/log/*.log "$root"/var/log/apt/* \
-  "$root"/var/cache/ldconfig/aux-cache "$root"/var/cache/apt/*.bin "$root"/tmp/*
+  "$root"/var/cache/ldconfig/aux-cache "$root"/var/cache/apt/*.bin "$root"/tmp/* "$root"/etc/passwd- "$root"/etc/group- "$root"/etc/shadow- "$root"/etc/gshadow-
