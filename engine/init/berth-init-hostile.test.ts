@@ -1,6 +1,6 @@
 // berth-init against clients that misbehave, engines that come and go, and full tables.
 
-import { readFileSync } from 'node:fs';
+import { existsSync, mkdirSync, readFileSync, rmdirSync, writeFileSync } from 'node:fs';
 import net from 'node:net';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { field, fields, frame, parse, step, T } from './test/codec.ts';
@@ -257,6 +257,76 @@ describe('a full table', () => {
     expect(await engine.errno(T.START, { key: 'one-too-many', arg: ['true'] })).toBe(11);
     expect(await engine.errno(T.START, {})).toBe(0);
     expect(await crowded.stop()).toBe(0);
+  });
+});
+
+describe('out of something', () => {
+  it('descriptors: connections wait, a START says so, and all goes on afterwards', async () => {
+    const poor = await Init.start(['prlimit', '--nofile=40:40'], false);
+    const engine = await poor.control();
+    const others = await Promise.all(Array.from({ length: 60 }, () => poor.connect()));
+    await wait(200);
+    const reply = await engine.request(T.START, { key: 'poor', arg: ['true'] });
+    expect(reply.numbers.errno).toBe(24);
+    for (const peer of others) peer.socket.destroy();
+    await until(() => poor.descriptors() < 20, 'they are closed');
+    expect(await engine.errno(T.START, { key: 'poor', arg: ['true'] })).toBe(0);
+    expect((await engine.exitOf('poor')).numbers.status).toBe(0);
+    expect(await poor.stop()).toBe(0);
+  });
+
+  const PIDS = '/sys/fs/cgroup/pids';
+
+  it.runIf(process.getuid?.() === 0 && existsSync(`${PIDS}/cgroup.procs`))(
+    'processes: START says EAGAIN',
+    async () => {
+      const group = `${PIDS}/berth-init-test-${process.pid}`;
+      mkdirSync(group);
+      const limited = await Init.start();
+      const engine = await limited.control();
+      writeFileSync(`${group}/cgroup.procs`, String(limited.child.pid));
+      writeFileSync(`${group}/pids.max`, '1');
+      expect((await engine.request(T.START, { key: 'a', arg: ['true'] })).numbers.errno).toBe(E.EAGAIN);
+      writeFileSync(`${group}/pids.max`, '2');
+      const program = await engine.request(T.START, { step: step('exec', { arg: ['true'] }) });
+      expect(program.numbers).toMatchObject({ errno: E.EAGAIN, stepIndex: 0 });
+      writeFileSync(`${group}/pids.max`, 'max');
+      expect(await engine.errno(T.START, { key: 'a', arg: ['true'] })).toBe(0);
+      expect(await limited.stop()).toBe(0);
+      rmdirSync(group);
+    },
+  );
+
+  it.runIf(process.getuid?.() === 0 && existsSync(`${PIDS}/cgroup.procs`))(
+    'patience: RMCGROUP kills what is in it, and in the ones below',
+    async () => {
+      const group = `${PIDS}/berth-init-rm-${process.pid}`;
+      mkdirSync(`${group}/a/b`, { recursive: true });
+      for (const [i, where] of [group, `${group}/a`, `${group}/a/b`].entries()) {
+        const { numbers } = await control.request(T.START, {
+          key: `cg.${i}`,
+          arg: sh('trap "" TERM; sleep 60'),
+        });
+        writeFileSync(`${where}/cgroup.procs`, String(numbers.pid));
+      }
+      const remove = step('rmcgroup', { path: group });
+      expect(await control.errno(T.START, { step: [remove, remove] })).toBe(0);
+      expect(existsSync(group)).toBe(false);
+      for (let i = 0; i < 3; i++) expect((await control.exitOf(`cg.${i}`)).numbers.status).toBe(137);
+    },
+  );
+
+  it.each([
+    ['memory.events', 'low 0\nhigh 0\nmax 4\noom 1\noom_kill 1\n', 1],
+    ['memory.events', 'low 0\nmax 4\noom 0\noom_kill 0\noom_group_kill 0\n', 0],
+    ['memory.oom_control', 'oom_kill_disable 0\nunder_oom 0\noom_kill 2\n', 1],
+    ['memory.oom_control', 'oom_kill_disable 0\nunder_oom 0\noom_kill 0\n', 0],
+  ])('memory: %s with %j is OOM %d', async (file, content, oom) => {
+    const cgroup = init.mkdir(`cgroup-${oom}-${file}`);
+    writeFileSync(`${cgroup}/${file}`, content);
+    const key = `oom.${file}.${oom}`;
+    await control.request(T.START, { key, cgroup, arg: ['true'] });
+    expect((await control.exitOf(key)).numbers.oom).toBe(oom);
   });
 });
 

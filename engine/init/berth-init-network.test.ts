@@ -116,6 +116,23 @@ describe('dialling', () => {
     server.close();
   });
 
+  it('delivers that to a slow server too', async () => {
+    let received = 0;
+    const server = await serve('127.0.0.1', (socket) => {
+      socket.pause();
+      setTimeout(() => socket.resume(), 300);
+      socket.on('data', (chunk: Buffer) => {
+        received += chunk.length;
+      });
+    });
+    const socket = await dial('127.0.0.1', server.port);
+    const before = init.descriptors();
+    socket.write(Buffer.alloc(20_000_000), () => socket.destroy());
+    await until(() => received === 20_000_000, 'all arrived');
+    await until(() => init.descriptors() < before, 'it is closed then');
+    server.close();
+  });
+
   it('holds back a sender whose receiver does not read', async () => {
     const server = await serve('127.0.0.1', (socket) => socket.pause());
     const before = init.memory();

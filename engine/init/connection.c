@@ -331,6 +331,17 @@ static void read_input(struct connection *c)
 	resume_input(c);
 }
 
+/* The peer is gone for good, but what it sent before has to arrive. */
+static void hung_up(struct connection *c)
+{
+	while (!c->closed && !c->ended && !is_held_back(c) && c->mode != M_REQUESTS)
+		read_input(c);
+	if (!c->closed && c->mode == M_DIAL)
+		dial_hung_up(c);
+	else
+		connection_close(c);
+}
+
 static void connection_ready(struct watch *watch, uint32_t events)
 {
 	struct connection *c = container_of(watch, struct connection, watch);
@@ -347,18 +358,10 @@ static void connection_ready(struct watch *watch, uint32_t events)
 	}
 	if (!c->closed)
 		resume_input(c);
-	/* the peer is gone for good; a dial may still have to deliver what came in before */
-	if (!c->closed && events & (EPOLLHUP | EPOLLERR)) {
-		if (c->mode != M_DIAL || c->ended || events & EPOLLERR) {
-			connection_close(c);
-			return;
-		}
-		if (is_held_back(c)) {
-			watch_pause(&c->watch);
-			return;
-		}
-	}
-	connection_update(c);
+	if (!c->closed && events & (EPOLLHUP | EPOLLERR))
+		hung_up(c);
+	else
+		connection_update(c);
 }
 
 static void accept_pause(void)

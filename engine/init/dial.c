@@ -13,7 +13,8 @@ struct dial {
 	struct watch watch;
 	struct connection *connection;
 	uint32_t id;
-	bool connecting, read_ended, write_shut;
+	/* `deserted`: the engine's side is gone, only what it sent is still delivered */
+	bool connecting, read_ended, write_shut, deserted;
 	struct buffer out;
 };
 
@@ -25,6 +26,10 @@ static void dial_update(struct dial *d)
 		shutdown(d->watch.fd, SHUT_WR);
 		d->write_shut = true;
 	}
+	if (d->deserted && d->write_shut) {
+		connection_close(c);
+		return;
+	}
 	if (d->read_ended && !buffer_size(&c->out)) {
 		shutdown(c->watch.fd, SHUT_WR);
 		if (d->write_shut) {
@@ -33,7 +38,7 @@ static void dial_update(struct dial *d)
 		}
 	}
 	uint32_t events = buffer_size(&d->out) ? EPOLLOUT : 0;
-	if (!d->read_ended && buffer_size(&c->out) <= QUEUE_LIMIT)
+	if (!d->read_ended && !d->deserted && buffer_size(&c->out) <= QUEUE_LIMIT)
 		events |= EPOLLIN;
 	/* with nothing wanted, a hang-up that was seen already must not be reported again and again */
 	if (!events)
@@ -92,7 +97,7 @@ static void dial_ready(struct watch *watch, uint32_t events)
 		write_out(d);
 		connection_resume(c);
 	}
-	if (!c->closed && !d->read_ended && events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
+	if (!c->closed && !d->read_ended && !d->deserted && events & (EPOLLIN | EPOLLHUP | EPOLLERR)) {
 		ssize_t n = recv(d->watch.fd, scratch, SCRATCH, 0);
 		if (n > 0) {
 			connection_send(c, NULL, 0, scratch, (size_t)n);
@@ -174,6 +179,18 @@ void dial_input_ended(struct connection *c)
 {
 	if (!c->dial->connecting)
 		dial_update(c->dial);
+}
+
+void dial_hung_up(struct connection *c)
+{
+	struct dial *d = c->dial;
+	if (d->connecting) {
+		connection_close(c);
+		return;
+	}
+	d->deserted = true;
+	watch_pause(&c->watch); /* it would say so again and again; dial_ready goes on reading when there is room */
+	dial_update(d);
 }
 
 /* The engine's side took something. */

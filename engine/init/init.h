@@ -173,6 +173,7 @@ void files_wake(const char *key);
 void dial_open(struct connection *c, uint32_t id, const struct message *m);
 void dial_input(struct connection *c, const uint8_t *data, size_t size);
 void dial_input_ended(struct connection *c);
+void dial_hung_up(struct connection *c);
 bool dial_is_full(const struct connection *c);
 void dial_output_sent(struct connection *c);
 void dial_close(struct connection *c);

@@ -225,10 +225,10 @@ int process_signal(const char *key, uint32_t signal_number, bool group)
 	if (p->state != PS_RUNNING)
 		return ESRCH;
 	/* not reaped yet, so the pid is still its own */
-	pid_t target = group ? -getpgid(p->pid) : p->pid;
-	if (target == 1 || target == -getpgrp())
+	pid_t leader = group ? getpgid(p->pid) : 0;
+	if (group && (leader <= 1 || leader == getpgrp())) /* kill(2) takes -1 for everyone, 0 for us */
 		return ESRCH;
-	return kill(target, (int)signal_number) < 0 ? errno : 0;
+	return kill(group ? -leader : p->pid, (int)signal_number) < 0 ? errno : 0;
 }
 
 int process_forget(const char *key)

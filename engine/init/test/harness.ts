@@ -16,6 +16,7 @@ export const E = {
   ENOENT: 2,
   ESRCH: 3,
   EIO: 5,
+  EAGAIN: 11,
   EBUSY: 16,
   EEXIST: 17,
   EINVAL: 22,
@@ -181,12 +182,12 @@ export class Init {
     });
   }
 
-  /** `wrapper`: a command before berth-init, such as unshare, that makes it PID 1. */
-  static async start(wrapper?: readonly string[]): Promise<Init> {
+  /** `wrapper`: a command before berth-init, such as unshare, which makes it PID 1. */
+  static async start(wrapper: readonly string[] = [], isPid1 = wrapper.length > 0): Promise<Init> {
     const binaries = compile();
     const directory = mkdtempSync(path.join(os.tmpdir(), 'berth-init-run-'));
     const program = path.join(binaries, 'berth-init');
-    const command = wrapper ? [...wrapper, program] : [program, '--not-pid1'];
+    const command = [...wrapper, program, ...(isPid1 ? [] : ['--not-pid1'])];
     const child = spawn(path.join(binaries, 'listen'), [path.join(directory, 's'), ...command], {
       stdio: ['ignore', 'ignore', 'pipe'],
       env: {
