@@ -29,8 +29,8 @@ export class ConnectionRefused extends Error {
   }
 }
 
-/** statuses that speak of the lab host itself, not of what listens in it: gone, or not running */
-const NO_LAB_HOST = new Set([404, 503]);
+/** How the engine begins the message when PID 1 of the lab host tried to connect and failed. */
+const DIAL_FAILED = /^dial \S+ port \d+: /;
 
 /** The sandbox of that name as a lab host. */
 export function labHostOf(engine: ControlClient, sandbox: string): LabHost {
@@ -42,7 +42,7 @@ export function labHostOf(engine: ControlClient, sandbox: string): LabHost {
       try {
         return await engine.dial(sandbox, port, { address, signal });
       } catch (error) {
-        if (error instanceof ControlError && !NO_LAB_HOST.has(error.status)) {
+        if (error instanceof ControlError && DIAL_FAILED.test(error.message)) {
           throw new ConnectionRefused(error.message, { cause: error });
         }
         throw error;

@@ -1,6 +1,7 @@
 // The check `script`: a shell script run in the lab host, for what no other check can say.
 
 import { z } from 'zod';
+import { shellRequest } from '../shell.ts';
 import { type CheckResult, defineCheck } from './check.ts';
 import { type Expectation, judge } from './expectation.ts';
 import type { Look } from './look.ts';
@@ -30,8 +31,7 @@ export const scriptCheck = defineCheck({
 
 async function evaluate(parameters: Parameters, look: Look): Promise<CheckResult> {
   const { run, timeout } = parameters;
-  const request = { argv: ['bash', '-c', run], cwd: '/root', timeout: timeout * 1000, maxOutput: 64 * 1024 };
-  const result = await look.host.run(request, look.signal);
+  const result = await look.host.run(shellRequest(run, timeout * 1000), look.signal);
   const output: Expectation[] = (['stdout', 'stderr'] as const).flatMap((stream) => {
     const wanted = parameters[stream];
     if (!wanted) return [];

@@ -25,13 +25,18 @@ export class FakeHost implements LabHost {
     return body === undefined ? { status: 404, body: { message: 'no such object' } } : { status: 200, body };
   }
 
-  run({ argv, timeout = 10_000 }: RunRequest): Promise<RunResult> {
+  run({ argv, env = {}, timeout = 10_000 }: RunRequest): Promise<RunResult> {
     const [command = '', ...args] = argv;
     return new Promise((resolve) => {
-      execFile(command, args, { timeout, maxBuffer: 4 * 2 ** 20 }, (error, stdout, stderr) => {
-        const exitCode = typeof error?.code === 'number' ? error.code : error ? 137 : 0;
-        resolve({ exitCode, stdout, stderr, truncated: false, timedOut: error?.killed ?? false });
-      });
+      execFile(
+        command,
+        args,
+        { timeout, maxBuffer: 4 * 2 ** 20, env: { ...process.env, ...env } },
+        (error, stdout, stderr) => {
+          const exitCode = typeof error?.code === 'number' ? error.code : error ? 137 : 0;
+          resolve({ exitCode, stdout, stderr, truncated: false, timedOut: error?.killed ?? false });
+        },
+      );
     });
   }
 
