@@ -42,7 +42,7 @@ async function pairOfTimes(
 async function sandboxToPrompt(engine: TestEngine, name: string): Promise<void> {
   await engine.control.createSandbox({ name });
   await engine.control.createTerminal(name, { id: 't', rows: 24, cols: 80 });
-  const terminal = await engine.control.attachTerminal(name, 't', { replay: true });
+  const terminal = await engine.control.openTerminal(name, 't', { replay: true });
   await once(terminal, 'data');
   terminal.destroy();
 }

@@ -47,7 +47,7 @@ export class TestEngine {
       await symlink(path.join(SETUP_DATA, name), path.join(dataDir, name));
     }
     // Uid ranges of engines that run at the same time must not meet.
-    const uidBase = 1_000_000_000 + ((process.pid % 4096) * 8 + (instances++ % 8)) * 65536 * 4;
+    const uidBase = 500_000_000 + ((process.pid % 64) * 8 + (instances++ % 8)) * 65536 * 100;
     const engine = new TestEngine(dataDir, runDir, {
       ...process.env,
       BERTH_DATA: dataDir,
