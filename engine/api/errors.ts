@@ -16,7 +16,8 @@ export function describeError(error: unknown): { status: number; message: string
 /** Answers with the error, unless an answer has begun; then the connection is cut, which clients take as an error. */
 export function sendError(res: ServerResponse, error: unknown, log: Logger): void {
   const { status, message } = describeError(error);
-  if (status === 500) log.error({ err: error }, 'an operation of the API failed');
+  // An EngineError is an answer to the student; anything else is a fault of ours.
+  if (!(error instanceof EngineError)) log.error({ err: error }, 'an operation of the API failed');
   if (res.headersSent) {
     res.destroy();
     return;

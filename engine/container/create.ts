@@ -1,6 +1,6 @@
 // docker create: a container's record, made from the request and the image.
 
-import { InvalidParameter } from '../errors.ts';
+import { InvalidParameter, NotFound } from '../errors.ts';
 import { formatNanos, nowNanos } from '../events/clock.ts';
 import { requireImage } from '../image/list.ts';
 import type { LocalImage } from '../image/local.ts';
@@ -20,6 +20,8 @@ export interface CreateOptions {
   name: string | undefined;
   config: ContainerConfig;
   hostConfig: HostConfig;
+  /** `os/architecture[/variant]`; '' is this machine's */
+  platform: string;
   endpoints: Record<string, EndpointRequest | null | undefined>;
 }
 
@@ -30,6 +32,7 @@ export async function createContainer(
 ): Promise<{ container: Container; warnings: string[] }> {
   const id = newId();
   const image = requireImage(parts.images, options.config.Image);
+  checkPlatform(image, options.config.Image, options.platform);
   const hostConfig = completeHostConfig(parts, options.hostConfig);
   const config = mergeImageConfig(options.config, image, id, hostConfig, parts.sandbox.hostname);
   refuseUnsupported(config, hostConfig);
@@ -70,11 +73,23 @@ export async function createContainer(
   return { container, warnings: [] };
 }
 
+/** An image for another machine is as good as none: the client then tries to pull the right one. */
+function checkPlatform(image: LocalImage, name: string, platform: string): void {
+  if (platform === '') return;
+  const [os, architecture] = platform.includes('/') ? platform.split('/') : ['linux', platform];
+  if (os === image.config.os && architecture === image.config.architecture) return;
+  throw new NotFound(
+    `image with reference ${name} was found but its platform (${image.config.os}/${image.config.architecture}) does not match the specified platform (${platform})`,
+  );
+}
+
 /** Docker's defaults, and other containers by id, so that a rename does not change who is meant. */
 function completeHostConfig(parts: ContainerParts, host: HostConfig): HostConfig {
   const byId = (mode: string) => {
     const name = /^container:(.+)$/.exec(mode)?.[1];
-    return name === undefined ? mode : `container:${parts.containers.get(name).id}`;
+    const id = name === undefined ? undefined : parts.containers.find(name)?.id;
+    // One that is not there is refused at the start, as in Docker.
+    return id === undefined ? mode : `container:${id}`;
   };
   const isNetworkDefault = host.NetworkMode === '' || host.NetworkMode === 'default';
   return {

@@ -83,6 +83,8 @@ const START = 'unable to start container process: ';
 
 /** The answer to a start that crun refused. */
 export function createFailed(failure: StartFailure): EngineError {
+  const directory = /^chdir to cwd \("(.+)"\) .*: not a directory/.exec(failure.text)?.[1];
+  if (directory !== undefined) return new InvalidParameter(`Cannot mkdir: ${directory} is not a directory`);
   return failure.isInvalid
     ? new InvalidParameter(`${CREATE}${START}${failure.text}`)
     : new SystemError(`${CREATE}${failure.text}`);

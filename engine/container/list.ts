@@ -52,7 +52,10 @@ function checkValues(filters: Filters): void {
     if (!HEALTHS.includes(health)) throw new InvalidParameter(`invalid filter 'health=${health}'`);
   }
   for (const code of filters.get('exited')) {
-    if (!/^-?\d+$/.test(code)) throw new InvalidParameter(`invalid filter 'exited=${code}'`);
+    if (!/^-?\d+$/.test(code))
+      throw new InvalidParameter(
+        `invalid filter 'exited=${code}': strconv.Atoi: parsing "${code}": invalid syntax`,
+      );
   }
 }
 

@@ -70,18 +70,22 @@ function parseBind(spec: string): MountPoint {
   const [source, destination, mode = ''] = parts;
   if (parts.length > 3 || !source) throw invalid();
   if (destination === undefined) throw new NotImplemented(volumesMissing(`an anonymous volume at ${source}`));
-  if (!destination.startsWith('/')) throw invalid('mount path must be absolute');
+  if (!destination.startsWith('/'))
+    throw invalid(
+      `invalid mount config for type "bind": invalid mount path: '${destination}' mount path must be absolute`,
+    );
   const modes = mode === '' ? [] : mode.split(',');
   const shared = modes.find((each) => SHARED_MODES.includes(each));
   if (shared) throw new NotImplemented(`the mount mode ${shared} is not supported by Berth yet`);
-  if (modes.some((each) => !BIND_MODES.includes(each))) throw invalid(`invalid mode: ${mode}`);
+  if (modes.some((each) => !BIND_MODES.includes(each))) throw new InvalidParameter(`invalid mode: ${mode}`);
   if (!source.startsWith('/')) {
     if (VOLUME_NAME.test(source)) throw new NotImplemented(volumesMissing(`the volume ${source}`));
     throw new InvalidParameter(
       `create ${source}: "${source}" includes invalid characters for a local volume name, only "[a-zA-Z0-9][a-zA-Z0-9_.-]" are allowed. If you intended to pass a host directory, use absolute path`,
     );
   }
-  if (path.posix.normalize(destination) === '/') throw invalid("destination can't be '/'");
+  if (path.posix.normalize(destination) === '/')
+    throw invalid(`invalid mount config for type "bind": invalid specification: destination can't be '/'`);
   return {
     type: 'bind',
     source: path.posix.normalize(source),
@@ -146,7 +150,7 @@ function tmpfs(target: string, options: string[]): MountPoint {
     (option) => !TMPFS_FLAGS.includes(option) && !TMPFS_VALUES.includes(option.split('=')[0] ?? ''),
   );
   if (unknown !== undefined) {
-    throw new InvalidParameter(`invalid tmpfs option ["${unknown}"]`);
+    throw new InvalidParameter(`invalid tmpfs option "${unknown}"`);
   }
   if (!target.startsWith('/')) {
     throw new InvalidParameter(`invalid mount path: '${target}' mount path must be absolute`);

@@ -10,7 +10,7 @@ export function pauseContainer(parts: ContainerParts, container: Container): Pro
   return container.lock.run(async () => {
     if (!isRunning(container.record)) throw new Conflict(`container ${container.id} is not running`);
     if (container.record.state.status === 'paused') {
-      throw new Conflict(`container ${container.id} is already paused`);
+      throw new Conflict(`Container ${container.id} is already paused`);
     }
     await change(parts, container, true);
   });

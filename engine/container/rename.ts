@@ -1,18 +1,17 @@
 // docker rename.
 
-import { InvalidParameter } from '../errors.ts';
+import { Conflict, InvalidParameter } from '../errors.ts';
 import type { Container } from './container.ts';
-import { validName } from './id.ts';
 import type { ContainerParts } from './parts.ts';
 
 export function renameContainer(parts: ContainerParts, container: Container, newName: string): Promise<void> {
   return container.lock.run(async () => {
     if (newName === '') throw new InvalidParameter('Neither old nor new names may be empty');
     const oldName = container.record.name;
-    if (validName(newName) === oldName) {
+    if (newName.replace(/^\//, '') === oldName) {
       throw new InvalidParameter('Renaming a container with the same name as its current name');
     }
-    const name = parts.containers.reserveName(newName, container.id);
+    const name = reserve(parts, newName, container.id);
     try {
       await parts.containers.update(container, { name });
     } catch (error) {
@@ -25,4 +24,17 @@ export function renameContainer(parts: ContainerParts, container: Container, new
       oldName: `/${oldName}`,
     });
   });
+}
+
+/** Docker says first what it was about. */
+function reserve(parts: ContainerParts, name: string, id: string): string {
+  try {
+    return parts.containers.reserveName(name, id);
+  } catch (error) {
+    if (error instanceof Conflict) {
+      throw new Conflict(`Error when allocating new name: ${error.message}`, { cause: error });
+    }
+    if (!(error instanceof InvalidParameter)) throw error;
+    throw new InvalidParameter(`Error when allocating new name: ${error.message}`, { cause: error });
+  }
 }

@@ -37,6 +37,16 @@ export class ContainerStore {
     return this.byId.get(id);
   }
 
+  /** As `get`, but undefined when there is none. */
+  find(reference: string): Container | undefined {
+    try {
+      return this.get(reference);
+    } catch (error) {
+      if (error instanceof NotFound) return undefined;
+      throw error;
+    }
+  }
+
   /** By full id, name, or unambiguous start of the id, in Docker's order. Throws NotFound. */
   get(reference: string): Container {
     const exact =

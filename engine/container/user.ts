@@ -72,13 +72,16 @@ export function resolveUser(
   const uid = entry?.uid ?? Number(userPart);
   const explicitGid = groupPart === '' ? undefined : groupId(groupPart, groups);
   const memberships = entry ? groups.filter((group) => group.members.includes(entry.name)) : [];
+  const gid = explicitGid ?? entry?.gid ?? 0;
   const additional = [
+    // The primary group too, or a program that drops supplementary groups would gain access (CVE-2022-36109).
+    gid,
     ...(explicitGid === undefined ? memberships.map((group) => group.gid) : []),
     ...groupAdd.map((name) => groupId(name, groups)),
   ];
   return {
     uid,
-    gid: explicitGid ?? entry?.gid ?? 0,
+    gid,
     additionalGids: [...new Set(additional)],
     home: entry?.home || '/',
   };

@@ -41,7 +41,8 @@ function validateProcess(config: ContainerConfig): void {
   if (config.StopSignal) parseSignal(config.StopSignal);
   const words = [...(config.Entrypoint ?? []), ...(config.Cmd ?? []), config.User, config.WorkingDir];
   if (words.some((word) => word.includes('\0'))) throw new InvalidParameter('a NUL byte is not allowed here');
-  if (config.Hostname !== '' && !/^[a-zA-Z0-9_][a-zA-Z0-9_.-]{0,62}$/.test(config.Hostname)) {
+  // sethostname(2) takes 64 bytes; blanks would break /etc/hosts
+  if (Buffer.byteLength(config.Hostname) > 64 || /[\s\0]/.test(config.Hostname + config.Domainname)) {
     throw new InvalidParameter(`invalid hostname format: ${config.Hostname}`);
   }
 }
@@ -77,7 +78,7 @@ function validateResources(host: HostConfig, limits: Limits): void {
     const cpus = Math.max(1, Math.ceil(limits.cpus));
     if (host.NanoCpus < 0 || host.NanoCpus > cpus * 1e9) {
       throw new InvalidParameter(
-        `range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`,
+        `Range of CPUs is from 0.01 to ${cpus}.00, as there are only ${cpus} CPUs available`,
       );
     }
   }

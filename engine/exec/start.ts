@@ -72,7 +72,7 @@ export async function runExec(
     exec.pid = pid;
   } catch (error) {
     const failure = explainStartFailure(error);
-    exec.exitCode = failure.exitCode;
+    exec.exitCode = failure.exitCode === 127 ? 127 : 126;
     exec.state = 'ended';
     parts.execs.expire(exec);
     await init.forget(execKey(exec)).catch(() => undefined);

@@ -87,13 +87,10 @@ export function containerRoutes(parts: ExecParts): Route[] {
 async function create(parts: ExecParts, call: Call): Promise<void> {
   const body = await call.json(CreateRequest);
   const config = checked(() => ContainerConfig.parse(body));
-  const platform = call.text('platform');
-  if (platform !== '' && !/^linux(\/|$)/.test(platform)) {
-    throw new InvalidParameter(`"${platform}": unknown operating system or architecture: invalid argument`);
-  }
   const { container, warnings } = await createContainer(parts, {
     name: call.text('name') || undefined,
     config,
+    platform: call.text('platform'),
     hostConfig: body.HostConfig ?? HostConfig.parse({}),
     endpoints: body.NetworkingConfig?.EndpointsConfig ?? {},
   });

@@ -51,7 +51,17 @@ export function unsupportedRoutes(): Route[] {
       route(method, `/${name}/{rest...}`, refuseSwarm),
     ]),
   );
-  return [...notYet, ...swarm];
+  const swarmFirst = [
+    route('POST', '/swarm/leave', () => {
+      throw new Unavailable('This node is not part of a swarm');
+    }),
+    ...['/swarm/init', '/swarm/join'].map((pattern) =>
+      route('POST', pattern, () => {
+        throw new NotImplemented('docker swarm is not supported by Berth yet');
+      }),
+    ),
+  ];
+  return [...notYet, ...swarmFirst, ...swarm];
 }
 
 function refuseSwarm(): never {
