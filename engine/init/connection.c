@@ -12,8 +12,6 @@
 struct connection *control;
 struct connection *connections;
 static size_t connection_count;
-static struct watch listener;
-static struct timer accept_again;
 
 void connection_close(struct connection *c)
 {
@@ -37,8 +35,7 @@ void connection_close(struct connection *c)
 		}
 	connection_count--;
 	free_later(c);
-	if (accept_again.armed)
-		timer_set(&accept_again, 0);
+	listener_has_room();
 }
 
 /* Does something of ours keep us from reading more of this connection? */
@@ -364,48 +361,20 @@ static void connection_ready(struct watch *watch, uint32_t events)
 		connection_update(c);
 }
 
-static void accept_pause(void)
+bool connection_has_room(void)
 {
-	watch_pause(&listener);
-	timer_set(&accept_again, 100);
+	return connection_count < MAX_CONNECTIONS;
 }
 
-static void accept_ready(struct watch *watch, uint32_t events)
+bool connection_open(int fd)
 {
-	(void)events;
-	if (connection_count >= MAX_CONNECTIONS) {
-		accept_pause();
-		return;
-	}
-	int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
-	if (fd < 0) {
-		/* out of descriptors or memory: the connection stays in the backlog, and must not spin us */
-		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
-			accept_pause();
-		return;
-	}
 	struct connection *c = calloc(1, sizeof *c);
-	if (!c) {
-		close(fd);
-		accept_pause();
-		return;
-	}
+	if (!c)
+		return false;
 	c->watch = (struct watch){.fd = fd, .ready = connection_ready};
 	c->next = connections;
 	connections = c;
 	connection_count++;
 	connection_update(c);
-}
-
-static void accept_resume(struct timer *timer)
-{
-	(void)timer;
-	watch_for(&listener, EPOLLIN);
-}
-
-void listen_on(int fd)
-{
-	listener = (struct watch){.fd = fd, .ready = accept_ready};
-	accept_again.fire = accept_resume;
-	watch_for(&listener, EPOLLIN);
+	return true;
 }

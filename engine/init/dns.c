@@ -54,7 +54,7 @@ static void client_close(struct client *c)
 	watch_for(&c->listener->tcp, EPOLLIN);
 }
 
-/* Hands a question to the engine. A flood of them must not cost the engine its connection: what is too much is dropped. */
+/* Hands a question to the engine. A flood must not cost the engine its connection: what is too much is dropped. */
 static void ask(struct listener *l, const uint8_t *data, size_t size, uint32_t client, const struct sockaddr_in *from)
 {
 	uint64_t now = now_ms();

@@ -30,7 +30,7 @@ struct span {
 	size_t size;
 };
 
-/* The fields of a frame or a step. Strings and lists are NUL-terminated copies in `arena`; spans point into the frame. */
+/* The fields of a frame or a step. Strings and lists are terminated copies in `arena`; spans point into the frame. */
 struct message {
 	uint64_t seen;
 	uint64_t number[TAG_COUNT];
@@ -69,7 +69,7 @@ int step_decode(struct message *m, struct span step, enum step_kind *kind);
 /* Checks all steps and the process's fields of a START; as step_decode. */
 int start_check(const struct message *m);
 
-/* Writing: frame_begin, then fields, then frame_end with what frame_begin returned. Out of memory shows in frame_end. */
+/* Writing: frame_begin, then fields, then frame_end with what frame_begin returned. */
 size_t frame_begin(struct buffer *out, enum frame_type type, uint32_t id);
 void frame_u32(struct buffer *out, enum tag tag, uint32_t value);
 void frame_u64(struct buffer *out, enum tag tag, uint64_t value);

@@ -99,7 +99,9 @@ bool is_shutting_down(void);
 /* connection.c */
 extern struct connection *control;
 extern struct connection *connections;
-void listen_on(int fd);
+bool connection_has_room(void);
+/* Takes over an accepted socket; false when memory is short. */
+bool connection_open(int fd);
 void connection_close(struct connection *c);
 /* Sets what the loop waits for by what the connection can do now. */
 void connection_update(struct connection *c);
@@ -112,6 +114,11 @@ void connection_finish(struct connection *c);
 /* Frames written to c->out are sent by this. */
 void connection_flush(struct connection *c);
 void reply(struct connection *c, uint32_t id, int error, const char *text);
+
+/* listener.c */
+void listen_on(int fd);
+/* A connection has gone: accept again if it was for want of room that we stopped. */
+void listener_has_room(void);
 
 /* process.c */
 struct process *process_find(const char *key);
@@ -137,6 +144,9 @@ void remember_exit(pid_t pid, int wait_status);
 void start_forget_requester(const struct connection *c);
 bool start_is_awaited(const struct connection *c);
 int start_kill(const struct process *p);
+
+/* prepare.c: the process of a START, new or reserved before; NULL with `error` */
+struct process *prepare_process(const struct message *m, int *error);
 
 /* stdio.c */
 void outputs_update(struct process *p);

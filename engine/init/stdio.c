@@ -1,4 +1,4 @@
-/* The standard streams of processes: from their outputs to log, ring and attached connections; from those to their input. */
+/* The standard streams of processes: their outputs to log, ring and attached connections; these to their input. */
 #include "init.h"
 #include "steps.h"
 

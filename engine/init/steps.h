@@ -35,14 +35,23 @@ struct child_job {
 /* Never returns. */
 _Noreturn void run_child(const struct child_job *job);
 
-/* The kernel's words for a subject: enter a network namespace given by path or descriptor. 0 or -1 with errno. */
-int enter_netns(const char *path);
+
+/* files.c; all 0, or -1 with errno. open_regular: a descriptor, EINVAL for what is not a regular file; never blocks. */
 int open_regular(const char *path, int flags, unsigned mode);
+int write_all(int fd, const uint8_t *data, size_t size);
+/* Closes fd and returns value, errno as it was. */
+int close_keeping_errno(int fd, int value);
+int make_directory(const struct message *step, char *path);
+int write_file(const struct message *step, const char *path);
+int make_symlink(const char *target, const char *path);
+int mount_at(const struct message *step, const char *path);
+int unmount(const char *path);
 
 /* trees.c: RMTREE and RMCGROUP; 0 or -1 with errno */
 int remove_tree(const char *path);
 int remove_cgroup(const char *path);
 /* netns.c; 0 or -1 with errno */
+int enter_netns(const char *path);
 int make_netns(const char *path);
 int remove_netns(const char *path);
 

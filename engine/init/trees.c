@@ -139,7 +139,7 @@ int remove_tree(const char *path)
 	return result;
 }
 
-static void write_file(int directory, const char *name, const char *text)
+static void put_file(int directory, const char *name, const char *text)
 {
 	int fd = openat(directory, name, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);
 	if (fd < 0)
@@ -174,8 +174,8 @@ static int remove_children(int fd, int depth)
 {
 	/* v2 has one switch for all; in v1 a frozen task dies only once it is thawed */
 	if (depth == 0)
-		write_file(fd, "cgroup.kill", "1");
-	write_file(fd, "freezer.state", "THAWED");
+		put_file(fd, "cgroup.kill", "1");
+	put_file(fd, "freezer.state", "THAWED");
 	kill_members(fd);
 	int copy = fcntl(fd, F_DUPFD_CLOEXEC, 3), result = 0;
 	DIR *directory = copy < 0 ? NULL : fdopendir(copy);
