@@ -5,6 +5,8 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
+enum { ACCEPT_BATCH = 64 };
+
 static struct watch listener;
 static struct timer accept_again;
 
@@ -14,24 +16,33 @@ static void accept_pause(void)
 	timer_set(&accept_again, 100);
 }
 
-static void accept_ready(struct watch *watch, uint32_t events)
+/* Takes the next connection out of the backlog. False when there is none, or no room. */
+static bool accept_one(int listening)
 {
-	(void)events;
 	if (!connection_has_room()) {
 		accept_pause();
-		return;
+		return false;
 	}
-	int fd = accept4(watch->fd, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
+	int fd = accept4(listening, NULL, NULL, SOCK_CLOEXEC | SOCK_NONBLOCK);
 	if (fd < 0) {
 		/* out of descriptors or memory: the connection stays in the backlog, and must not spin us */
 		if (errno != EAGAIN && errno != EINTR && errno != ECONNABORTED)
 			accept_pause();
-		return;
+		return false;
 	}
-	if (!connection_open(fd)) {
-		close(fd);
-		accept_pause();
-	}
+	if (connection_open(fd))
+		return true;
+	close(fd);
+	accept_pause();
+	return false;
+}
+
+static void accept_ready(struct watch *watch, uint32_t events)
+{
+	(void)events;
+	/* a backlog that is full refuses clients with EAGAIN, so it is emptied quickly */
+	for (int i = 0; i < ACCEPT_BATCH && accept_one(watch->fd); i++)
+		;
 }
 
 static void accept_resume(struct timer *timer)

@@ -12,7 +12,7 @@ int main(int argc, char **argv)
 	if (argc < 3 || strlen(argv[1]) >= sizeof address.sun_path)
 		return 64;
 	strcpy(address.sun_path, argv[1]);
-	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, 128) < 0) {
+	if (fd < 0 || bind(fd, (struct sockaddr *)&address, sizeof address) < 0 || listen(fd, SOMAXCONN) < 0) {
 		perror(argv[1]);
 		return 1;
 	}
