@@ -57,8 +57,9 @@ export class RealHost {
   async manager(
     settings: Partial<ManagerSettings> = {},
     host: Partial<HostPaths> = {},
+    given?: SandboxHooks,
   ): Promise<SandboxManager> {
-    const hooks: SandboxHooks = {
+    const hooks: SandboxHooks = given ?? {
       up: async (sandbox) => void this.events.push(`${sandbox.name} up`),
       down: async (sandbox) => void this.events.push(`${sandbox.name} down`),
       changed: (sandbox, state) => void this.events.push(`${sandbox.name} ${state}`),
