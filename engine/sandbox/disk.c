@@ -8,6 +8,7 @@
 #include <linux/loop.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/file.h>
 #include <sys/ioctl.h>
 #include <sys/mount.h>
 #include <sys/stat.h>
@@ -89,7 +90,18 @@ static int open_loop(int number, char *path, size_t size)
     return -1;
 }
 
-void disk_mount(const char *image, const char *target)
+int disk_open(const char *image)
+{
+    int file = open(image, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
+    if (file < 0)
+        fail("disk", image);
+    // The loop device keeps this open file, and the lock with it: never is one image mounted twice.
+    if (flock(file, LOCK_EX | LOCK_NB) < 0)
+        fail("disk is in use", image);
+    return file;
+}
+
+void disk_mount(int file, const char *image, const char *target)
 {
     // Direct I/O: the sandbox's own page cache, charged to its cgroup, is the only copy.
     struct loop_config config = {
@@ -97,9 +109,6 @@ void disk_mount(const char *image, const char *target)
         .info.lo_flags = LO_FLAGS_AUTOCLEAR | LO_FLAGS_DIRECT_IO,
     };
     char path[64];
-    int file = open(image, O_RDWR | O_NOFOLLOW | O_CLOEXEC);
-    if (file < 0)
-        fail("disk", image);
     int control = open("/dev/loop-control", O_RDWR | O_CLOEXEC);
     if (control < 0)
         fail("loop", "/dev/loop-control");

@@ -13,6 +13,7 @@
 #include <stdlib.h>
 #include <string.h>
 #include <sys/mount.h>
+#include <sys/prctl.h>
 #include <sys/socket.h>
 #include <sys/stat.h>
 #include <sys/un.h>
@@ -133,7 +134,7 @@ static void make_directory(const char *path, mode_t mode)
 }
 
 /** Everything the sandbox sees, mounted below the tree, which is the working directory here. */
-static void mount_tree(const struct config *config)
+static void mount_tree(const struct config *config, int disk)
 {
     static const char *const places[] = {"disk", "image", "root", "shared", "bundle"};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
@@ -143,7 +144,7 @@ static void mount_tree(const struct config *config)
         fail("mkdir", "berth-init");
     close(file);
 
-    disk_mount(config->disk, "disk");
+    disk_mount(disk, config->disk, "disk");
     // The disk holds ids 0…65535, as the sandbox sees them: an image fits any range. Made before the ids are mapped.
     make_directory("disk/rootfs", 0755);
     make_directory("disk/rootfs/upper", 0755);
@@ -171,7 +172,7 @@ static void mount_tree(const struct config *config)
     bind_read_only(config->init, open_place("berth-init"));
 }
 
-static void enter_stage(const struct config *config)
+static void enter_stage(const struct config *config, int disk)
 {
     if (unshare(CLONE_NEWNS) < 0)
         fail("unshare", "mount namespace");
@@ -181,7 +182,7 @@ static void enter_stage(const struct config *config)
         fail("mount", config->tree);
     if (chdir(config->tree) < 0)
         fail("chdir", config->tree);
-    mount_tree(config);
+    mount_tree(config, disk);
     if (chdir("/") < 0 || mount(config->tree, STAGE, NULL, MS_MOVE, NULL) < 0)
         fail("mount", STAGE);
 }
@@ -284,6 +285,10 @@ static void run(const struct config *config, int listener)
         if (errno != EINTR)
             fail("crun", "wait");
     int pid = read_pid();
+    if (WIFEXITED(status) && WEXITSTATUS(status) == 127) {
+        errno = ENOENT;
+        fail("crun", config->runtime[0]);
+    }
     if (status != 0 || pid <= 1) {
         if (pid > 1)
             kill(pid, SIGKILL);
@@ -306,11 +311,14 @@ int main(int argc, char **argv)
         fprintf(stderr, "usage: berth-launch CONFIG\n");
         return 2;
     }
+    // an engine that dies meanwhile starts its sandboxes anew, and shall not meet this one
+    prctl(PR_SET_PDEATHSIG, SIGKILL);
     umask(022);
     read_config(&config, argv[1]);
     disk_create(config.disk, config.template);
+    int disk = disk_open(config.disk);
     int listener = listen_socket(config.socket);
-    enter_stage(&config);
+    enter_stage(&config, disk);
     join_cgroups(&config);
     run(&config, listener);
     return 0;

@@ -30,8 +30,10 @@ _Noreturn void fail(const char *step, const char *subject);
 
 /** disk.c: makes `path` from the template when it is absent; sparse, atomic. */
 void disk_create(const char *path, const char *template);
-/** disk.c: attaches the image to a loop device that goes with its last user, and mounts it. */
-void disk_mount(const char *image, const char *target);
+/** disk.c: the image, locked for as long as it is open or mounted. */
+int disk_open(const char *image);
+/** disk.c: attaches the image to a loop device that goes with its last user, and mounts it; closes `file`. */
+void disk_mount(int file, const char *image, const char *target);
 
 /** mounts.c: a user namespace descriptor with the sandbox's id range. */
 int idmap_open(uint32_t uid_base);

@@ -1,5 +1,7 @@
+import { execFile } from 'node:child_process';
 import { mkdir, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
+import { promisify } from 'node:util';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { Conflict, NotFound, Unavailable } from '../errors.ts';
 import { readJsonFile, writeJsonFile } from '../store/json-file.ts';
@@ -185,6 +187,15 @@ describe.skipIf(missing)(`sandboxes${why}`, () => {
     expect(await readFile(path.join(directory, 'sandbox.json'), 'utf8')).toBe('{"version":1,');
     await manager.delete('fine');
     await rm(directory, { recursive: true });
+  });
+
+  it('are never started twice on one disk', async () => {
+    const manager = await real.manager();
+    const sandbox = await manager.create({ name: 'once' });
+    const again = promisify(execFile)(real.host.launchBinary, [sandbox.paths.launchConfig]);
+    await expect(again).rejects.toThrow('disk is in use');
+    expect((await shell(sandbox, 'echo untouched')).output).toBe('untouched');
+    await manager.delete('once');
   });
 
   it('that cannot be started leave nothing behind, and the error names the step', async () => {
