@@ -39,24 +39,34 @@ function checkNode() {
 }
 
 function installPackages() {
-  const modules = path.join(project, 'node_modules');
-  const stamp = path.join(modules, '.berth-lock');
-  const lock = createHash('sha256')
-    .update(fs.readFileSync(path.join(project, 'package-lock.json')))
-    .digest('hex');
-  if (readText(stamp) === lock) return;
-  timed('installing npm packages', ['npm', 'ci', '--no-audit', '--no-fund', '--loglevel=error']);
-  fs.writeFileSync(stamp, lock);
+  if (packagesAreInstalled()) return;
+  const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+  const what = 'installing npm packages';
+  if (attempt(what, ['npm', 'ci', ...quiet]).ok) return;
+  // npm ci refuses a lock file that lacks optional packages of other platforms; install goes by the same lock file.
+  const second = attempt(`${what} by npm install`, ['npm', 'install', '--no-save', ...quiet]);
+  if (!second.ok) fail(`${second.output}${what} failed`);
+}
+
+/** Whether what npm says it installed is what the lock file wants, optional packages of other platforms aside. */
+function packagesAreInstalled() {
+  const wanted = readJson('package-lock.json')?.packages ?? {};
+  const installed = readJson('node_modules/.package-lock.json')?.packages;
+  if (!installed) return false;
+  return Object.entries(wanted).every(([name, { version, optional }]) => {
+    if (name === '') return true;
+    const found = installed[name];
+    return found ? found.version === version : optional === true;
+  });
 }
 
 function buildIfOlder() {
   const stamp = path.join(project, 'dist/.sources');
   const sources = fingerprint();
   if (readText(stamp) === sources) return;
-  timed('building engine, server and web application', [
-    process.execPath,
-    path.join(project, 'bin/build.mjs'),
-  ]);
+  const what = 'building engine, server and web application';
+  const result = attempt(what, [process.execPath, path.join(project, 'bin/build.mjs')]);
+  if (!result.ok) fail(`${result.output}${what} failed`);
   fs.writeFileSync(stamp, sources);
 }
 
@@ -73,17 +83,20 @@ function fingerprint() {
   return hash.digest('hex');
 }
 
-/** Runs a program; its output is shown only if it fails. */
-function timed(what, [file, ...args]) {
+/** Runs a program and says how long it took. */
+function attempt(what, [file, ...args]) {
   const started = Date.now();
   process.stderr.write(`${what} …\n`);
   const result = spawnSync(file, args, { cwd: project, encoding: 'utf8', maxBuffer: 64 * 2 ** 20 });
-  const seconds = Math.round((Date.now() - started) / 1000);
-  if (result.status !== 0) {
-    process.stderr.write(`${result.stdout ?? ''}${result.stderr ?? ''}`);
-    fail(`${what} failed after ${seconds} s${result.error ? `: ${result.error.message}` : ''}`);
-  }
-  process.stderr.write(`${what}: done in ${seconds} s\n`);
+  const ok = result.status === 0;
+  if (ok) process.stderr.write(`${what}: done in ${Math.round((Date.now() - started) / 1000)} s\n`);
+  const output = `${result.stdout ?? ''}${result.stderr ?? ''}${result.error ? `${result.error.message}\n` : ''}`;
+  return { ok, output };
+}
+
+function readJson(name) {
+  const text = readText(path.join(project, name));
+  return text === undefined ? undefined : JSON.parse(text);
 }
 
 function readText(file) {
