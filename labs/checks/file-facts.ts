@@ -1,10 +1,10 @@
-// Reads what is known of one file, in the lab host or below a container's root, by one small script in the lab host.
+// Reads what is known of one file, in the lab host or in a container, by one small script in the lab host.
 
 import type { Look } from './look.ts';
 
 /** What is known of a file that exists. */
 export interface FileFacts {
-  type: 'file' | 'directory' | 'symlink' | 'device' | 'other';
+  type: 'file' | 'directory' | 'symlink' | 'other';
   /** octal permission bits, `644` */
   mode: string;
   uid: string;
@@ -43,6 +43,17 @@ printf '%s|%s\\n' "$facts" "$owner"
 exit 0
 `;
 
+// A stopped container is mounted by nobody: a mount namespace of the script's own gets a read-only overlay of its layers, and
+// takes it along when the script ends. Where the reader is in a user namespace, overlay's marks are user.* attributes.
+const MOUNT = `
+layers=$1
+read -r _ _ ids < /proc/self/uid_map
+[ "$ids" = 4294967295 ] || marks=,userxattr
+mount -t overlay -o "ro,lowerdir=$layers$marks" overlay /mnt || exit 1
+shift; set -- /mnt "$@"
+`;
+const PRIVATE_MOUNTS = ['unshare', '--mount', '--propagation', 'private'];
+
 /** The file's facts, undefined when there is none, or why it cannot be said. */
 export async function lookAtFile(
   path: string,
@@ -50,47 +61,33 @@ export async function lookAtFile(
   look: Look,
   options: { follow: boolean },
 ): Promise<{ facts: FileFacts | undefined } | { problem: string }> {
-  const roots = container === undefined ? [''] : await rootsOf(container, look);
-  if (typeof roots === 'string') return { problem: roots };
-  for (const root of roots) {
-    const request = {
-      argv: [
-        'bash',
-        '-c',
-        SCRIPT,
-        'bash',
-        root,
-        path,
-        String(MAX_CONTENT),
-        options.follow ? 'follow' : 'nofollow',
-      ],
-      timeout: 5000,
-      maxOutput: MAX_CONTENT + 1024,
-    };
-    const { exitCode, stdout, stderr } = await look.host.run(request, look.signal);
-    if (exitCode !== 0)
-      throw new Error(`cannot look at ${path}: ${stderr.trim() || `exit code ${exitCode}`}`);
-    const facts = parseFacts(stdout);
-    // overlay marks a file that an upper layer removed by a character device
-    if (roots.length > 1 && facts?.type === 'device') return { facts: undefined };
-    if (facts) return { facts };
-  }
-  return { facts: undefined };
+  const place = container === undefined ? { root: '' } : await placeOf(container, look);
+  if ('problem' in place) return place;
+  const command =
+    'root' in place
+      ? ['bash', '-c', SCRIPT, 'bash', place.root]
+      : [...PRIVATE_MOUNTS, 'bash', '-c', MOUNT + SCRIPT, 'bash', place.layers];
+  const request = {
+    argv: [...command, path, String(MAX_CONTENT), options.follow ? 'follow' : 'nofollow'],
+    timeout: 5000,
+    maxOutput: MAX_CONTENT + 1024,
+  };
+  const { exitCode, stdout, stderr } = await look.host.run(request, look.signal);
+  if (exitCode !== 0) throw new Error(`cannot look at ${path}: ${stderr.trim() || `exit code ${exitCode}`}`);
+  return { facts: parseFacts(stdout) };
 }
 
-/**
- * Where a container's files are seen from the lab host: below its running process's root (with volumes), or, when it is
- * stopped, in its overlay's layers from the top one down.
- */
-async function rootsOf(name: string, look: Look): Promise<string[] | string> {
+/** Where a container's files are: below its running process's root (with volumes), or in its layers, from the top one down. */
+async function placeOf(
+  name: string,
+  look: Look,
+): Promise<{ root: string } | { layers: string } | { problem: string }> {
   const container = await look.container(name);
-  if (!container) return `no container ${name}`;
-  if (container.State.Pid > 0) return [`/proc/${container.State.Pid}/root`];
-  const { UpperDir, LowerDir = '' } = container.GraphDriver?.Data ?? {};
-  const layers = [UpperDir ?? '', ...LowerDir.split(':')].filter((layer) => layer.startsWith('/'));
-  return layers.length > 0
-    ? layers
-    : `container ${name} is ${container.State.Status}, its files cannot be read`;
+  if (!container) return { problem: `no container ${name}` };
+  if (container.State.Pid > 0) return { root: `/proc/${container.State.Pid}/root` };
+  const { UpperDir, LowerDir } = container.GraphDriver?.Data ?? {};
+  if (UpperDir && LowerDir) return { layers: `${UpperDir}:${LowerDir}` };
+  return { problem: `container ${name} is ${container.State.Status}, its files cannot be read` };
 }
 
 function parseFacts(output: string): FileFacts | undefined {
@@ -104,6 +101,5 @@ function parseFacts(output: string): FileFacts | undefined {
 function typeOf(kind: string): FileFacts['type'] {
   if (kind.startsWith('regular')) return 'file';
   if (kind === 'directory') return 'directory';
-  if (kind === 'character special file') return 'device';
   return kind === 'symbolic link' ? 'symlink' : 'other';
 }
