@@ -17,6 +17,9 @@ export interface Tenant {
   dispose(): Promise<void>;
 }
 
+/** Connections that one sandbox may hold open, so that it cannot use up the engine's descriptors. */
+const MAX_CONNECTIONS = 512;
+
 /** The daemons of all running sandboxes, each listening on its sandbox's Docker socket. */
 export class Tenants {
   readonly #make: (sandbox: LabHost) => Promise<Tenant>;
@@ -52,6 +55,7 @@ export class Tenants {
 
   async #listen(sandbox: LabHost): Promise<http.Server> {
     const server = createStreamServer();
+    server.maxConnections = MAX_CONNECTIONS;
     server.on('request', (request, response) => {
       try {
         this.of(sandbox).handle(request, response);

@@ -86,27 +86,31 @@ export function parsePids(text: string | undefined): number[] {
     .filter((pid) => Number.isInteger(pid) && pid > 0);
 }
 
-/** Removes a tree of empty cgroups, children first; a cgroup whose last process is just going is tried again. */
+/**
+ * Removes a tree of empty cgroups, children first. A cgroup whose last process is just going is tried again, and a
+ * tree that is larger than one walk is walked again, for as long as there is progress.
+ */
 export async function removeCgroups(directory: string): Promise<void> {
-  const deadline = Date.now() + 2000;
+  let deadline = Date.now() + 2000;
   for (;;) {
-    try {
-      for (const relative of (await walkCgroups(directory)).reverse())
-        await removeOne(path.join(directory, relative));
-      return;
-    } catch (error) {
-      if (code(error) !== 'EBUSY' && code(error) !== 'ENOTEMPTY') throw error;
-      if (Date.now() > deadline) throw new Error(`cgroup ${directory} is still in use`, { cause: error });
-      await sleep(10);
+    const tree = (await walkCgroups(directory)).reverse();
+    let removed = 0;
+    let blocked: unknown;
+    for (const relative of tree) {
+      try {
+        await rmdir(path.join(directory, relative));
+        removed += 1;
+      } catch (error) {
+        if (isAbsent(error)) continue;
+        if (code(error) !== 'EBUSY' && code(error) !== 'ENOTEMPTY') throw error;
+        blocked = error;
+      }
     }
-  }
-}
-
-async function removeOne(directory: string): Promise<void> {
-  try {
-    await rmdir(directory);
-  } catch (error) {
-    if (!isAbsent(error)) throw error;
+    if (blocked === undefined) return;
+    if (removed > 0) deadline = Date.now() + 2000;
+    else if (Date.now() > deadline)
+      throw new Error(`cgroup ${directory} is still in use`, { cause: blocked });
+    await sleep(5);
   }
 }
 

@@ -71,6 +71,7 @@ export class CgroupV2 implements CgroupDriver {
     await ensureDirectory(outer);
     await this.#enable(outer);
     await ensureDirectory(inner);
+    await writeControlIfPresent(path.join(outer, 'cgroup.max.descendants'), '4096');
     await writeControl(path.join(outer, 'memory.max'), String(limits.memory));
     await writeControlIfPresent(path.join(outer, 'memory.swap.max'), '0');
     await writeControl(
