@@ -70,6 +70,7 @@ async function run(settings: Settings, log: Logger): Promise<void> {
   server.close();
   await manager.release();
   server.closeAllConnections();
+  await cgroups.dispose();
   await instance.release();
 }
 

@@ -114,6 +114,15 @@ export async function removeCgroups(directory: string): Promise<void> {
   }
 }
 
+/** Removes a cgroup that has neither processes nor children, and leaves any other. */
+export async function removeIfEmpty(directory: string): Promise<void> {
+  try {
+    await rmdir(directory);
+  } catch (error) {
+    if (!isAbsent(error) && code(error) !== 'EBUSY' && code(error) !== 'ENOTEMPTY') throw error;
+  }
+}
+
 export function sleep(milliseconds: number): Promise<void> {
   return new Promise((resolve) => setTimeout(resolve, milliseconds));
 }

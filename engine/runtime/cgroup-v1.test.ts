@@ -1,7 +1,7 @@
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync, readFileSync } from 'node:fs';
-import { readFile, rmdir, stat, writeFile } from 'node:fs/promises';
+import { readFile, stat, writeFile } from 'node:fs/promises';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import type { CgroupDriver } from './cgroup.ts';
@@ -52,7 +52,8 @@ describe.skipIf(missing)(`a sandbox on cgroup v1${missing ? ` (${missing})` : ''
   afterAll(async () => {
     await driver.kill('s1');
     await driver.remove('s1');
-    for (const controller of driver.controllers) await rmdir(at(controller)).catch(() => undefined);
+    await driver.dispose();
+    for (const controller of driver.controllers) expect(existsSync(at(controller))).toBe(false);
   });
 
   it('is limited on the outer directory', async () => {

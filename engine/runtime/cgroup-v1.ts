@@ -10,6 +10,7 @@ import {
   parsePids,
   readControl,
   removeCgroups,
+  removeIfEmpty,
   sleep,
   subdirectories,
   waitUntilEmpty,
@@ -153,13 +154,22 @@ export class CgroupV1 implements CgroupDriver {
   async kill(id: string): Promise<void> {
     const outer = this.#controller('pids', id);
     if ((await readControl(path.join(outer, 'pids.max'))) === undefined) return;
-    // a frozen v1 process does not see its SIGKILL before it is thawed
-    await this.thaw(id);
     await waitUntilEmpty(async () => {
       const pids = await this.#allPids(outer);
       pids.forEach(killProcess);
+      if (pids.length > 0) await this.#thawAll(id);
       return pids.length === 0;
     }, outer);
+  }
+
+  /** A frozen v1 process does not see its SIGKILL before it is thawed; the student may have frozen some (docker pause). */
+  async #thawAll(id: string): Promise<void> {
+    const outer = this.#controller('freezer', id);
+    for (const relative of await walkCgroups(outer)) {
+      const file = path.join(outer, relative, 'freezer.state');
+      // a cgroup may be removed while we walk
+      if ((await readControl(file)) !== undefined) await writeControl(file, 'THAWED').catch(() => undefined);
+    }
   }
 
   async #allPids(directory: string): Promise<number[]> {
@@ -194,6 +204,10 @@ export class CgroupV1 implements CgroupDriver {
         ),
       ];
     });
+  }
+
+  async dispose(): Promise<void> {
+    for (const { mountPoint } of this.#hierarchies) await removeIfEmpty(path.join(mountPoint, this.#parent));
   }
 
   #outer(hierarchy: Hierarchy, id: string): string {

@@ -10,6 +10,7 @@ import {
   parsePids,
   readControl,
   removeCgroups,
+  removeIfEmpty,
   sleep,
   subdirectories,
   waitUntilEmpty,
@@ -174,6 +175,10 @@ export class CgroupV2 implements CgroupDriver {
       write('init/cgroup.procs', '0'),
       ...NEEDED.map((name) => write('cgroup.subtree_control', `+${name}`)),
     ];
+  }
+
+  dispose(): Promise<void> {
+    return removeIfEmpty(path.join(this.#root, this.#parent));
   }
 
   #outer(id: string): string {

@@ -46,6 +46,8 @@ export interface CgroupDriver {
   /** ids that have a directory */
   list(): Promise<string[]>;
   bootSteps(): CgroupBootStep[];
+  /** The engine ends: removes the directory of all sandboxes where there are none. */
+  dispose(): Promise<void>;
 }
 
 /** The delegated directory in a sandbox's own. */

@@ -3,13 +3,13 @@
 import { execFile } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
 import { existsSync } from 'node:fs';
-import { mkdtemp, readdir, readFile, realpath, rm, rmdir } from 'node:fs/promises';
+import { mkdtemp, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
 import { createLogger } from '../../log.ts';
 import type { CgroupDriver } from '../../runtime/cgroup.ts';
-import { openCgroups, parseCgroupMounts } from '../../runtime/cgroup-host.ts';
+import { openCgroups } from '../../runtime/cgroup-host.ts';
 import { DiskTemplates } from '../disk-template.ts';
 import type { LabHost, SandboxHooks } from '../lab-host.ts';
 import { type ManagerSettings, SandboxManager } from '../manager.ts';
@@ -94,9 +94,7 @@ export class RealHost {
 
   async dispose(): Promise<void> {
     await this.clear();
-    for (const mount of parseCgroupMounts(await readFile('/proc/self/mountinfo', 'utf8'))) {
-      await rmdir(path.join(mount.mountPoint, this.cgroupParent)).catch(() => undefined);
-    }
+    await this.cgroups.dispose();
     await rm(this.directory, { recursive: true, force: true });
   }
 
