@@ -2,13 +2,13 @@
 
 import { type ChildProcess, spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
-import { mkdir, mkdtemp, readFile, rm, symlink } from 'node:fs/promises';
+import { mkdir, mkdtemp, readdir, readFile, rm, symlink } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ControlClient } from '../../engine/client/client.ts';
-import { DockerCli, dockerCommand } from './docker.ts';
+import { DockerCli, dockerCommand, runCommand } from './docker.ts';
 
 export const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
 
@@ -32,6 +32,8 @@ export class TestEngine {
   private constructor(
     readonly dataDir: string,
     readonly runDir: string,
+    /** host id of the first sandbox's root */
+    readonly uidBase: number,
     private readonly env: NodeJS.ProcessEnv,
   ) {
     this.control = new ControlClient(path.join(runDir, 'control.sock'));
@@ -48,7 +50,7 @@ export class TestEngine {
     }
     // Uid ranges of engines that run at the same time must not meet.
     const uidBase = 500_000_000 + ((process.pid % 64) * 8 + (instances++ % 8)) * 65536 * 100;
-    const engine = new TestEngine(dataDir, runDir, {
+    const engine = new TestEngine(dataDir, runDir, uidBase, {
       ...process.env,
       BERTH_DATA: dataDir,
       BERTH_RUN: runDir,
@@ -114,14 +116,46 @@ export class TestEngine {
   }
 }
 
-/** What the kernel holds that a sandbox may leave behind; compare before and after. */
-export async function kernelTraces(match: string): Promise<Record<string, number>> {
-  const mounts = (await readFile('/proc/mounts', 'utf8')).split('\n').filter((line) => line.includes(match));
-  const losetup = await import('node:child_process').then(({ execFileSync }) =>
-    execFileSync('losetup', ['--list', '--noheadings', '--output', 'BACK-FILE'], { encoding: 'utf8' }),
-  );
+/** What a sandbox may leave behind on the host: counted before and after, the numbers must be the same. */
+export interface Traces {
+  mounts: number;
+  loopDevices: number;
+  cgroups: number;
+  processes: number;
+  files: string[];
+}
+
+/** Counts what belongs to this engine's sandboxes: by its directories, and by its range of user ids. */
+export async function countTraces(engine: TestEngine): Promise<Traces> {
+  const { stdout: loops } = await runCommand(['losetup', '--list', '--noheadings', '--output', 'BACK-FILE']);
+  const { stdout: cgroups } = await runCommand([
+    'find',
+    '/sys/fs/cgroup',
+    '-mindepth',
+    '2',
+    '-type',
+    'd',
+    '-path',
+    '*berth*',
+  ]);
+  const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
+  const owners = await Promise.all(pids.map(ownerOf));
+  const contains = (text: string) =>
+    text.split('\n').filter((line) => line.includes(path.dirname(engine.dataDir))).length;
   return {
-    mounts: mounts.length,
-    loopDevices: losetup.split('\n').filter((line) => line.includes(match)).length,
+    mounts: contains(await readFile('/proc/mounts', 'utf8')),
+    loopDevices: contains(loops),
+    cgroups: cgroups.split('\n').filter(Boolean).length,
+    processes: owners.filter((uid) => uid >= engine.uidBase && uid < engine.uidBase + 65536 * 100).length,
+    files: [
+      ...(await readdir(path.join(engine.dataDir, 'sandboxes')).catch(() => [])),
+      ...(await readdir(path.join(engine.runDir, 'sandboxes')).catch(() => [])),
+    ],
   };
+}
+
+/** The uid of a process, or -1 when it is gone or a zombie, which waits for the host's PID 1 only. */
+async function ownerOf(pid: string): Promise<number> {
+  const status = await readFile(`/proc/${pid}/status`, 'utf8').catch(() => 'State:\tZ');
+  return /^State:\s+[ZX]/m.test(status) ? -1 : Number(/^Uid:\s+(\d+)/m.exec(status)?.[1] ?? -1);
 }
