@@ -4,6 +4,7 @@ import { spawn } from 'node:child_process';
 import { existsSync } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { PassThrough } from 'node:stream';
 import { text } from 'node:stream/consumers';
 import { type StoredLayer, writeLayerBlob } from '../image/blobs.ts';
 import { imagesDir, layerDirName } from '../image/layer.ts';
@@ -65,12 +66,14 @@ async function archive(
     ],
     { stdio: ['ignore', 'pipe', 'pipe'], ...(signal ? { signal } : {}) },
   );
+  // Node throws away what a program that has ended wrote, unless somebody is already reading it.
+  const bytes = tar.stdout.pipe(new PassThrough());
   const complaint = text(tar.stderr);
   const ended = new Promise<number | null>((resolve, reject) => {
     tar.once('error', reject);
     tar.once('close', resolve);
   });
-  const [stored, code] = await Promise.all([writeLayerBlob(dataDir, tar.stdout, GZIP_LEVEL), ended]);
+  const [stored, code] = await Promise.all([writeLayerBlob(dataDir, bytes, GZIP_LEVEL), ended]);
   if (code !== 0) throw new Error(`tar failed: ${(await complaint).trim()}`);
   return stored;
 }

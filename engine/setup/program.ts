@@ -21,7 +21,8 @@ export interface ProgramOptions {
 const LINES_KEPT = 20;
 const OUTPUT_MAX = 16 * 2 ** 20;
 
-const ISOLATION = [
+/** What comes before a program that is to end with us, mounts and all. */
+export const ISOLATION: readonly string[] = [
   ...['setpriv', '--pdeathsig', 'KILL'],
   ...['unshare', '--mount', '--propagation', 'private', '--pid', '--fork', '--kill-child', '--mount-proc'],
 ];
