@@ -122,7 +122,7 @@ static int listen_socket(const char *path)
     socket_directory = open(directory, O_PATH | O_DIRECTORY | O_CLOEXEC);
     if (socket_directory < 0)
         fail("socket", directory);
-    if (listen(fd, 128) < 0)
+    if (listen(fd, SOMAXCONN) < 0)
         fail("socket", path);
     return fd;
 }
