@@ -6,8 +6,8 @@ import type { z } from 'zod';
 import { EngineError, InvalidParameter } from '../errors.ts';
 import { isAtLeast } from './version.ts';
 
-/** Bodies are configurations: 4 MiB is far more than any (a seccomp profile is 15 KiB). */
-const MAX_BODY = 4 * 2 ** 20;
+/** Bodies are configurations: 1 MiB is far more than any (a seccomp profile is 15 KiB). */
+const MAX_BODY = 2 ** 20;
 
 /** A connection that has become a raw stream in both directions. */
 export interface RawStream {

@@ -11,11 +11,13 @@ export function newId(): string {
   }
 }
 
+/** Docker sets no limit; a name is also a host name at most. */
+const MAX_NAME = 253;
 const NAME = /^\/?[a-zA-Z0-9][a-zA-Z0-9_.-]+$/;
 
 /** Checks a name from a user and drops its slash. Throws InvalidParameter in Docker's words. */
 export function validName(name: string): string {
-  if (!NAME.test(name)) {
+  if (name.length > MAX_NAME || !NAME.test(name)) {
     throw new InvalidParameter(
       `Invalid container name (${name}), only [a-zA-Z0-9][a-zA-Z0-9_.-] are allowed`,
     );

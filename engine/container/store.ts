@@ -10,10 +10,13 @@ import { ContainerRecord } from './record.ts';
 
 /** Containers one sandbox may have, so that a loop of `docker create` cannot fill the engine's memory. */
 const MAX_CONTAINERS = 1000;
+/** Bytes of all records together, for the same reason: labels and environments may be large. */
+const MAX_RECORDS = 16 * 2 ** 20;
 
 export class ContainerStore {
   private readonly byId = new Map<string, Container>();
   private readonly names = new Map<string, string>();
+  private readonly sizes = new Map<string, number>();
 
   private constructor(private readonly directory: string) {}
 
@@ -22,6 +25,7 @@ export class ContainerStore {
     const store = new ContainerStore(path.join(stateDir, 'containers'));
     for (const record of (await readJsonDir(store.directory, ContainerRecord, onBad)).values()) {
       store.byId.set(record.id, new Container(record));
+      store.sizes.set(record.id, JSON.stringify(record).length);
       store.names.set(record.name, record.id);
     }
     return store;
@@ -88,6 +92,12 @@ export class ContainerStore {
 
   /** Adds a container whose name is reserved, once it is recorded. */
   async add(record: ContainerRecord): Promise<Container> {
+    const size = JSON.stringify(record).length;
+    const total = [...this.sizes.values()].reduce((sum, each) => sum + each, size);
+    if (total > MAX_RECORDS) {
+      throw new Conflict('the containers of this lab host have too large configurations; remove some');
+    }
+    this.sizes.set(record.id, size);
     await this.write(record);
     const container = new Container(record);
     this.byId.set(record.id, container);
@@ -104,6 +114,7 @@ export class ContainerStore {
   async remove(container: Container): Promise<void> {
     await rm(this.file(container.id), { force: true });
     this.byId.delete(container.id);
+    this.sizes.delete(container.id);
     if (this.names.get(container.record.name) === container.id) this.names.delete(container.record.name);
   }
 

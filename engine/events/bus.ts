@@ -18,10 +18,13 @@ export type DockerEvent = {
 };
 
 const KEPT = 1024;
+/** Characters of all that is kept, since labels and commands are as long as students make them. */
+const KEPT_SIZE = 4 * 2 ** 20;
 
 /** The events of one sandbox. */
 export class EventBus {
-  private readonly recent: DockerEvent[] = [];
+  private readonly recent: { event: DockerEvent; size: number }[] = [];
+  private size = 0;
   private readonly listeners = new Set<(event: DockerEvent) => void>();
 
   publish(type: EventType, action: string, id: string, attributes: Record<string, string>): void {
@@ -36,9 +39,17 @@ export class EventBus {
       time: Number(nanos / 1_000_000_000n),
       timeNano: Number(nanos),
     };
-    this.recent.push(event);
-    if (this.recent.length > KEPT) this.recent.shift();
+    this.keep(event);
     for (const listener of this.listeners) listener(event);
+  }
+
+  private keep(event: DockerEvent): void {
+    const size = JSON.stringify(event).length;
+    this.recent.push({ event, size });
+    this.size += size;
+    while (this.recent.length > KEPT || (this.size > KEPT_SIZE && this.recent.length > 1)) {
+      this.size -= this.recent.shift()?.size ?? 0;
+    }
   }
 
   /** Calls the listener for every event from now on; returns what ends it. */
@@ -49,6 +60,6 @@ export class EventBus {
 
   /** The kept events at or after a time, oldest first. */
   since(nanos: bigint): DockerEvent[] {
-    return this.recent.filter((event) => event.timeNano >= Number(nanos));
+    return this.recent.map(({ event }) => event).filter((event) => event.timeNano >= Number(nanos));
   }
 }

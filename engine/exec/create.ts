@@ -7,6 +7,9 @@ import { Conflict, InvalidParameter } from '../errors.ts';
 import type { ExecParts } from './parts.ts';
 import type { Exec, ExecConfig } from './store.ts';
 
+/** The kernel takes 128 KiB in one argument. */
+const MAX_ARGUMENTS = 128 * 1024;
+
 /** Throws Conflict unless the container runs. */
 export function requireRunning(container: Container): void {
   const { record } = container;
@@ -26,6 +29,8 @@ export function createExec(parts: ExecParts, container: Container, config: ExecC
   if (config.workingDir !== '' && !config.workingDir.startsWith('/')) {
     throw new InvalidParameter(`Cwd must be an absolute path: ${config.workingDir}`);
   }
+  const size = [...config.argv, ...config.env].reduce((sum, text) => sum + text.length, 0);
+  if (size > MAX_ARGUMENTS) throw new InvalidParameter('the command and its environment are too long');
   if ([...config.argv, ...config.env, config.workingDir].some((text) => text.includes('\0'))) {
     throw new InvalidParameter('a NUL byte is not allowed here');
   }

@@ -32,7 +32,7 @@ export interface Exec {
 /** One that has ended is remembered for this long, so that its exit code can be asked for. */
 const REMEMBERED_MS = 5 * 60_000;
 /** Together; the oldest that ended goes first. */
-const MAX_EXECS = 1000;
+const MAX_EXECS = 256;
 
 export class ExecStore {
   private readonly byId = new Map<string, Exec>();

@@ -49,12 +49,39 @@ function filterImages(images: ImageStore, filters: Filters): LocalImage[] {
 
 /** Docker's familiar match: the pattern covers name:tag, or the name alone; `*` and `?` stop at a slash. */
 function matchesPattern(name: string, pattern: string): boolean {
-  const source = pattern
-    .replace(/[.+^${}()|[\]\\]/g, '\\$&')
-    .replace(/\*/g, '[^/]*')
-    .replace(/\?/g, '[^/]');
-  const expression = new RegExp(`^${source}$`);
-  return expression.test(name) || expression.test(name.replace(/(?:@.*|:[^/:]*)$/, ''));
+  return matchesGlob(name, pattern) || matchesGlob(name.replace(/(?:@.*|:[^/:]*)$/, ''), pattern);
+}
+
+/** Segment by segment, each in linear space and at most quadratic time, since the pattern is a student's. */
+export function matchesGlob(text: string, pattern: string): boolean {
+  const texts = text.split('/');
+  const patterns = pattern.split('/');
+  return (
+    texts.length === patterns.length &&
+    patterns.every((part, index) => matchesSegment(texts[index] ?? '', part))
+  );
+}
+
+function matchesSegment(text: string, pattern: string): boolean {
+  let at = 0;
+  let star = -1;
+  let retry = 0;
+  for (let i = 0; i < text.length; ) {
+    if (pattern[at] === '*') {
+      star = at++;
+      retry = i;
+    } else if (pattern[at] === '?' || pattern[at] === text[i]) {
+      at++;
+      i++;
+    } else if (star >= 0) {
+      at = star + 1;
+      i = ++retry;
+    } else {
+      return false;
+    }
+  }
+  while (pattern[at] === '*') at++;
+  return at === pattern.length;
 }
 
 /** The image that a container's config names, or NotFound. */

@@ -10,7 +10,7 @@ import { type Route, route } from '../router.ts';
 const EVENT_FILTERS =
   'config container daemon event image label network node plugin scope secret service type volume'.split(' ');
 /** A client that reads this slowly is cut off rather than kept in memory. */
-const MAX_UNSENT = 4 * 2 ** 20;
+const MAX_UNSENT = 2 ** 20;
 const LONGEST_TIMER = 2 ** 31 - 1;
 
 export function eventRoutes(events: EventBus): Route[] {
