@@ -43,7 +43,7 @@ export class PreviewProxy {
       const connection = await this.#dial(target);
       await passOn(request, response, connection, target.places);
     } catch (error) {
-      if (response.destroyed || request.destroyed) return;
+      if (response.destroyed) return;
       this.#log.debug({ session: target.session, port: target.port, reason: messageOf(error) }, 'no preview');
       sendMessage(response, explain(error, target));
     }

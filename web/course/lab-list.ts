@@ -52,20 +52,19 @@ export class LabList extends LitElement {
       li {
         position: relative;
         display: grid;
-        grid-template-columns: 3.25rem 1fr auto;
+        grid-template-columns: 2.25rem 1fr auto;
         gap: 0 1rem;
-        padding: 1.4rem 0.75rem 1.4rem 0;
+        padding: 1.4rem 0.75rem;
         border-bottom: 1px solid var(--line);
         transition: background-color 0.12s;
       }
       li:hover {
-        background: linear-gradient(90deg, transparent, var(--sea-ground) 12%, var(--sea-ground) 88%, transparent);
+        background: var(--sea-ground);
       }
       .number {
         color: var(--line-strong);
         font: 400 2rem / 1.1 var(--sans);
         font-variant-numeric: tabular-nums;
-        text-align: right;
       }
       .number.done {
         color: var(--done);

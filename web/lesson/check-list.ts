@@ -63,9 +63,6 @@ export class CheckList extends LitElement {
       .passed .title {
         color: var(--done);
       }
-      .title::first-letter {
-        text-transform: uppercase;
-      }
       dl {
         display: grid;
         grid-template-columns: max-content minmax(0, 1fr);

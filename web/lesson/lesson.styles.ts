@@ -6,7 +6,9 @@ export const lessonStyles = css`
   :host {
     display: grid;
     grid-template-rows: auto minmax(0, 1fr);
+    position: relative;
     height: 100dvh;
+    overflow: hidden;
   }
   .skip {
     position: absolute;
@@ -118,6 +120,7 @@ export const lessonStyles = css`
     :host {
       display: block;
       height: auto;
+      overflow: visible;
     }
     .top {
       position: sticky;

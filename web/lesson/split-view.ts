@@ -24,7 +24,8 @@ export class SplitView extends LitElement {
       }
       .bar {
         position: relative;
-        background: var(--line);
+        background: var(--sunken);
+        border-left: 1px solid var(--line);
         cursor: col-resize;
         touch-action: none;
         transition: background-color 0.12s;

@@ -60,6 +60,9 @@ export const prose = css`
     font: 0.875rem / 1.55 var(--mono);
     tab-size: 4;
   }
+  .prose pre code {
+    font: inherit;
+  }
   .prose .code .actions {
     display: flex;
     gap: 0.35rem;

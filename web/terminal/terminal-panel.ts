@@ -121,11 +121,11 @@ export class TerminalPanel extends LitElement {
         )}
         ${this.renderCover()}
       </div>
-      <footer>
+      <div class="keys">
         <span><kbd>Ctrl+Shift+C</kbd> copy</span>
         <span><kbd>Ctrl+Shift+V</kbd> paste</span>
         <span><kbd>Ctrl+Shift+.</kbd> leave the terminal</span>
-      </footer>`;
+      </div>`;
   }
 
   private renderTab({ id, label }: Tab) {

@@ -48,6 +48,10 @@ export class TerminalView extends LitElement {
       .xterm {
         height: 100%;
       }
+      .xterm .xterm-viewport,
+      .xterm .xterm-scrollable-element {
+        background-color: var(--term) !important;
+      }
     `,
   ];
 
