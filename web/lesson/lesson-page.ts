@@ -84,15 +84,16 @@ export class LessonPage extends LitElement {
     const { lab, live } = this;
     if (!lab) return html`<p class="waiting" role="status">${this.problem || nothing}</p>`;
     return html`<header class="top">
-        <a class="skip" href="#terminal" @click=${this.skip}>Skip to the terminal</a>
+        <button class="skip" type="button" @click=${() => this.panel?.focus()}>Skip to the terminal</button>
         ${brand()}
         <span class="where">${lab.title}</span>
         ${this.renderCount()}
         <button class="button quiet" type="button" ?disabled=${!live.session} @click=${this.askReset}>Start over</button>
         <berth-theme-toggle></berth-theme-toggle>
       </header>
+      <main>
       <berth-split>
-        <main slot="first" tabindex="-1">${this.renderLesson(lab)}</main>
+        <div class="text" slot="first">${this.renderLesson(lab)}</div>
         <berth-terminals
           slot="second"
           role="region"
@@ -106,6 +107,7 @@ export class LessonPage extends LitElement {
           @start=${() => this.attempt(() => api.openSession(this.slug))}
         ></berth-terminals>
       </berth-split>
+      </main>
       <berth-reset-dialog @reset=${this.reset}></berth-reset-dialog>
       <div class="unseen" role="status" aria-live="polite">${this.announcement}</div>`;
   }
@@ -188,11 +190,6 @@ export class LessonPage extends LitElement {
 
   private runCommand(event: CustomEvent<string>) {
     this.panel?.run(event.detail);
-  }
-
-  private skip(event: Event) {
-    event.preventDefault();
-    this.panel?.focus();
   }
 
   private askReset() {

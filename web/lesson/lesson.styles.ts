@@ -16,6 +16,7 @@ export const lessonStyles = css`
     left: 1rem;
     z-index: 20;
     padding: 0.5rem 1rem;
+    border: 0;
     border-radius: 0 0 6px 6px;
     background: var(--sea);
     color: var(--on-sea);
@@ -68,7 +69,15 @@ export const lessonStyles = css`
   .pips i.current {
     background: var(--sea);
   }
+  main,
+  berth-split {
+    min-height: 0;
+  }
   main {
+    display: grid;
+    grid-template-rows: minmax(0, 1fr);
+  }
+  .text {
     min-height: 0;
     overflow-y: auto;
     overscroll-behavior: contain;
@@ -137,6 +146,9 @@ export const lessonStyles = css`
       justify-content: flex-end;
     }
     main {
+      display: block;
+    }
+    .text {
       overflow: visible;
     }
     article {

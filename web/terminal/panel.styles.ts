@@ -135,7 +135,7 @@ export const panelStyles = css`
       background-position: 0 0;
     }
   }
-  footer {
+  .keys {
     display: flex;
     flex-wrap: wrap;
     gap: 0 1.25rem;
@@ -148,7 +148,7 @@ export const panelStyles = css`
     color: var(--term-ink);
   }
   @media (max-width: 48rem) {
-    footer {
+    .keys {
       display: none;
     }
   }
