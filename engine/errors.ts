@@ -62,6 +62,13 @@ export class NotImplemented extends EngineError {
   }
 }
 
+/** 502: a program inside the sandbox that was to be reached did not take the connection. */
+export class BadGateway extends EngineError {
+  constructor(message: string, options?: ErrorOptions) {
+    super(502, message, options);
+  }
+}
+
 /** 503: not now (sandbox is down or frozen; this node is not a swarm manager). */
 export class Unavailable extends EngineError {
   constructor(message: string, options?: ErrorOptions) {

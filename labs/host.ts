@@ -29,8 +29,8 @@ export class ConnectionRefused extends Error {
   }
 }
 
-/** How the engine begins the message when PID 1 of the lab host tried to connect and failed. */
-const DIAL_FAILED = /^dial \S+ port \d+: /;
+/** The engine's answer when PID 1 of the lab host tried to connect and failed. */
+const BAD_GATEWAY = 502;
 
 /** The sandbox of that name as a lab host. */
 export function labHostOf(engine: ControlClient, sandbox: string): LabHost {
@@ -42,7 +42,7 @@ export function labHostOf(engine: ControlClient, sandbox: string): LabHost {
       try {
         return await engine.dial(sandbox, port, { address, signal });
       } catch (error) {
-        if (error instanceof ControlError && DIAL_FAILED.test(error.message)) {
+        if (error instanceof ControlError && error.status === BAD_GATEWAY) {
           throw new ConnectionRefused(error.message, { cause: error });
         }
         throw error;

@@ -2,7 +2,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
-import { Conflict, InvalidParameter, NotFound, Unavailable } from '../errors.ts';
+import { BadGateway, Conflict, InvalidParameter, NotFound, Unavailable } from '../errors.ts';
 import { InitClient } from './init-client.ts';
 import { encodeFrame, Fields, Tag, Type } from './init-codec.ts';
 import { type ProcessState, StartFailed } from './init-types.ts';
@@ -145,6 +145,7 @@ describe('START', () => {
     [17, Conflict],
     [22, InvalidParameter],
     [11, Unavailable],
+    [111, BadGateway],
   ])("errno %i of a request is told in the API's terms", async (errno, type) => {
     await client.connect();
     fake.answers.set(Type.SIGNAL, (frame, socket) => socket.write(reply(frame.id, undefined, errno)));

@@ -1,6 +1,7 @@
 // Requests to berth-init as bytes, and its replies and events as data.
 
 import {
+  BadGateway,
   Conflict,
   type EngineError,
   InvalidParameter,
@@ -160,11 +161,12 @@ function errorOf(errno: number, message: string): EngineError {
     case Errno.ENAMETOOLONG:
     case Errno.ELOOP:
       return new InvalidParameter(message);
-    case Errno.EAGAIN:
     case Errno.ECONNREFUSED:
     case Errno.EHOSTUNREACH:
     case Errno.ENETUNREACH:
     case Errno.ETIMEDOUT:
+      return new BadGateway(message);
+    case Errno.EAGAIN:
       return new Unavailable(message);
     default:
       return new SystemError(message);
