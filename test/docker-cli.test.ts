@@ -294,6 +294,28 @@ describe.skipIf(engineMissing).each(targets)(
         expect(result.stderr + result.stdout).toContain('executable file not found in $PATH');
       });
 
+      it('goes on after the account files were removed', async () => {
+        const bare = unique('bare');
+        await docker.ok(
+          'run',
+          '-d',
+          '--name',
+          bare,
+          'busybox',
+          'sh',
+          '-c',
+          'rm -f /etc/passwd /etc/group; sleep 600',
+        );
+        await sleep(300);
+        expect(await docker.run(['exec', bare, 'id', '-u'])).toMatchObject({ code: 0, stdout: '0\n' });
+        await docker.ok('restart', '-t', '0', bare);
+        expect(await docker.run(['exec', '-u', '5', bare, 'id', '-u'])).toMatchObject({
+          code: 0,
+          stdout: '5\n',
+        });
+        await docker.ok('rm', '-f', bare);
+      });
+
       it('refuses a stopped container', async () => {
         const stopped = unique('stopped');
         const id = await docker.ok('create', '--name', stopped, 'busybox', 'true');

@@ -1,5 +1,6 @@
 // The passwd and group files of a container, found in its layers from the top, and kept for layers that cannot change.
 
+import { EngineError, Unavailable } from '../errors.ts';
 import type { InitApi } from '../sandbox/init-types.ts';
 import { IN_SANDBOX } from '../sandbox/sandbox.ts';
 import { layerDir } from './files.ts';
@@ -24,11 +25,21 @@ export class Accounts {
   async read(record: ContainerRecord, hasRun: boolean): Promise<AccountFiles> {
     const own = hasRun
       ? await Promise.all(
-          ['passwd', 'group'].map((name) => readText(this.init, `${layerDir(record.id)}/diff/etc/${name}`)),
+          ['passwd', 'group'].map((name) => this.ownFile(`${layerDir(record.id)}/diff/etc/${name}`)),
         )
       : [];
     const ofImage = await this.ofImage(record.layers);
     return { passwd: own[0] ?? ofImage.passwd, group: own[1] ?? ofImage.group };
+  }
+
+  /** undefined where the container has not touched the file; empty where it removed it (overlay's whiteout is a device). */
+  private async ownFile(path: string): Promise<string | undefined> {
+    try {
+      return await readText(this.init, path);
+    } catch (error) {
+      if (error instanceof EngineError && !(error instanceof Unavailable)) return '';
+      throw error;
+    }
   }
 
   private ofImage(layers: readonly string[]): Promise<AccountFiles> {
