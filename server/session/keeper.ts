@@ -4,7 +4,7 @@ import { setTimeout as sleep } from 'node:timers/promises';
 import type { ControlClient } from '../../engine/client/client.ts';
 import { ControlError } from '../../engine/client/http.ts';
 import type { Activity, SandboxInfo } from '../../engine/client/types.ts';
-import { describeError, isAway } from '../errors.ts';
+import { describeError, isAway, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { SessionPhase } from '../protocol.ts';
 import { ActivityFeed } from './feed.ts';
@@ -92,7 +92,7 @@ export class LabHostKeeper {
       } catch (error) {
         if (signal.aborted) return;
         if (!isAway(error) && error instanceof ControlError) throw error;
-        this.#log.info({ sandbox: this.sandbox, reason: describeError(error).message }, 'the engine is away');
+        this.#log.info({ sandbox: this.sandbox, reason: messageOf(error) }, 'the engine is away');
         this.#set('away', 'The engine does not answer. This page goes on by itself as soon as it does.');
       }
       await sleep(pause, undefined, { signal }).catch(() => undefined);

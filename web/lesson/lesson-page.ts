@@ -169,16 +169,19 @@ export class LessonPage extends LitElement {
 
   /** A step that is ticked off while the person looks stays open, and the next one comes into view. */
   private noticeRun(run: RunView, before: RunView | undefined) {
+    if (!before && run.current && run.steps[0]?.status === 'done') this.showCurrent(run, 'auto');
     const done = justDone(run, before);
     if (done.length === 0) return;
     this.openSteps = new Map([...this.openSteps, ...done.map(({ id }): [string, boolean] => [id, true])]);
     this.announcement = announcementOf(run, done);
-    this.showCurrent(run);
+    const isCalm = matchMedia('(prefers-reduced-motion: reduce)').matches;
+    this.showCurrent(run, isCalm ? 'auto' : 'smooth');
   }
 
-  private async showCurrent({ current }: RunView) {
+  private async showCurrent({ current }: RunView, behavior: ScrollBehavior) {
     await this.updateComplete;
-    const behavior = matchMedia('(prefers-reduced-motion: reduce)').matches ? 'auto' : 'smooth';
+    // the steps themselves are drawn after this element
+    await new Promise(requestAnimationFrame);
     const target = current ? `[data-step="${CSS.escape(current)}"]` : '.finish';
     this.renderRoot.querySelector(target)?.scrollIntoView({ behavior, block: 'start' });
   }

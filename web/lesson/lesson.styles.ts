@@ -8,7 +8,8 @@ export const lessonStyles = css`
     grid-template-rows: auto minmax(0, 1fr);
     position: relative;
     height: 100dvh;
-    overflow: hidden;
+    /* not hidden: that could still be scrolled, by focus or by script */
+    overflow: clip;
   }
   .skip {
     position: absolute;

@@ -56,7 +56,8 @@ export const prose = css`
   .prose .code pre {
     margin: 0;
     padding: 0.75rem 0.9rem 0.7rem;
-    overflow-x: auto;
+    white-space: pre-wrap;
+    overflow-wrap: anywhere;
     font: 0.875rem / 1.55 var(--mono);
     tab-size: 4;
   }

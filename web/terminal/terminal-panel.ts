@@ -167,7 +167,7 @@ export class TerminalPanel extends LitElement {
         .label=${label}
         .previewTemplate=${this.previewTemplate}
         @terminal-ended=${(event: CustomEvent<number | null>) => this.end(id, event.detail)}
-        @terminal-gone=${() => this.end(id, null)}
+        @terminal-gone=${() => this.drop(id)}
         @terminal-connected=${(event: CustomEvent<boolean>) => this.attach(id, event.detail)}
         @terminal-leave=${this.leave}
       ></berth-terminal>
