@@ -115,7 +115,7 @@ describe.skipIf(missing)(`the control API${missing ? ` (${missing})` : ''}`, () 
     expect(await statusOf(client.readFile('ada', '/no/such'))).toBe(404);
     expect(await statusOf(client.readFile('ada', '/dev/zero'))).toBe(400);
     expect(await statusOf(client.terminal('ada', 'none'))).toBe(404);
-    expect(await statusOf(client.dial('ada', 1))).toBe(503);
+    expect(await statusOf(client.dial('ada', 1))).toBe(502);
     expect(await statusOf(client.dial('ada', 80, { address: 'example.org' }))).toBe(400);
   });
 
