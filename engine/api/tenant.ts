@@ -16,6 +16,7 @@ import { reconcileExecs } from '../exec/reconcile.ts';
 import { watchExecExits } from '../exec/start.ts';
 import { ExecStore } from '../exec/store.ts';
 import type { Catalogue } from '../image/catalogue.ts';
+import { LayerKeeper } from '../image/layers.ts';
 import { ImageStore } from '../image/local.ts';
 import type { Logger } from '../log.ts';
 import { BridgeNetwork } from '../network/bridge.ts';
@@ -66,6 +67,7 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     sandbox,
     containers,
     images,
+    layers: new LayerKeeper(sandbox, images, () => containers.list().map(({ record }) => record.layers)),
     bridge,
     events,
     accounts: new Accounts(init),
@@ -79,6 +81,7 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
   const unwatchers = [watchExits(parts), watchExecExits(parts)];
   await reconcileContainers(parts);
   await reconcileExecs(parts);
+  await parts.layers.reconcile();
 
   const router = new Router([
     ...systemRoutes(parts),

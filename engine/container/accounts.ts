@@ -1,6 +1,7 @@
 // The passwd and group files of a container, found in its layers from the top, and kept for layers that cannot change.
 
 import { EngineError, Unavailable } from '../errors.ts';
+import { layerLocation } from '../image/layer.ts';
 import type { InitApi } from '../sandbox/init-types.ts';
 import { IN_SANDBOX } from '../sandbox/sandbox.ts';
 import { layerDir } from './files.ts';
@@ -32,7 +33,7 @@ export class Accounts {
     return { passwd: own[0] ?? ofImage.passwd, group: own[1] ?? ofImage.group };
   }
 
-  /** undefined where the container has not touched the file; empty where it removed it (overlay's whiteout is a device). */
+  /** undefined where the layer does not have the file; empty where it removed it (overlay's whiteout is a device). */
   private async ownFile(path: string): Promise<string | undefined> {
     try {
       return await readText(this.init, path);
@@ -60,7 +61,7 @@ export class Accounts {
 
   private async find(layers: readonly string[], name: string): Promise<string> {
     for (const layer of layers) {
-      const text = await readText(this.init, `${IN_SANDBOX.sharedLayers}/${layer}/etc/${name}`);
+      const text = await this.ownFile(`${IN_SANDBOX.dockerRoot}/${layerLocation(layer)}/etc/${name}`);
       if (text !== undefined) return text;
     }
     return '';

@@ -1,5 +1,6 @@
 // docker inspect: one container in the shape of the Docker Engine API.
 
+import { layerLocation } from '../image/layer.ts';
 import { IN_SANDBOX } from '../sandbox/sandbox.ts';
 import type { Container } from './container.ts';
 import { networkSettings, stateName } from './describe.ts';
@@ -58,7 +59,7 @@ export async function inspectContainer(
         ID: id,
         LowerDir: [
           `${IN_SANDBOX.dockerRoot}/overlay2/init/diff`,
-          ...record.layers.map((name) => `${IN_SANDBOX.sharedLayers}/${name}`),
+          ...record.layers.map((name) => `${IN_SANDBOX.dockerRoot}/${layerLocation(name)}`),
         ].join(':'),
         MergedDir: `${layer}/merged`,
         UpperDir: `${layer}/diff`,

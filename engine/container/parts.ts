@@ -1,6 +1,7 @@
 // What the verbs of containers work with: the collaborators of one sandbox, wired once by the tenant.
 
 import type { EventBus } from '../events/bus.ts';
+import type { LayerKeeper } from '../image/layers.ts';
 import type { ImageStore } from '../image/local.ts';
 import type { Logger } from '../log.ts';
 import type { BridgeNetwork } from '../network/bridge.ts';
@@ -12,6 +13,7 @@ export interface ContainerParts {
   readonly sandbox: Sandbox;
   readonly containers: ContainerStore;
   readonly images: ImageStore;
+  readonly layers: LayerKeeper;
   readonly bridge: BridgeNetwork;
   readonly events: EventBus;
   readonly accounts: Accounts;

@@ -3,6 +3,7 @@
 import { randomBytes } from 'node:crypto';
 import { Conflict, messageOf, NotFound, NotModified, SystemError } from '../errors.ts';
 import { formatNanos, nowNanos, ZERO_TIME } from '../events/clock.ts';
+import { layerLocation } from '../image/layer.ts';
 import { DEFAULT_SUBNET } from '../network/addresses.ts';
 import { type BridgeEndpoint, netnsPath } from '../network/bridge.ts';
 import { type PortRequest, parseBinding, parsePort } from '../network/ports.ts';
@@ -183,7 +184,7 @@ async function startSteps(parts: ContainerParts, container: Container): Promise<
   });
   const layer = layerDir(id);
   const own = containerDir(id);
-  const lower = [INIT_LAYER_LOWERDIR, ...record.layers.map((name) => `shared/${name}`)].join(':');
+  const lower = [INIT_LAYER_LOWERDIR, ...record.layers.map(layerLocation)].join(':');
   return [
     { kind: 'mkdir', path: own, mode: 0o710 },
     { kind: 'mkdir', path: `${layer}/diff`, mode: 0o755 },

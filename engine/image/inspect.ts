@@ -1,6 +1,7 @@
 // docker image inspect, docker history: one image in the shape of the Docker Engine API.
 
 import { IN_SANDBOX } from '../sandbox/sandbox.ts';
+import { layerLocation } from './layer.ts';
 import type { ImageStore, LocalImage } from './local.ts';
 import { familiarReference, parseReference } from './reference.ts';
 
@@ -15,7 +16,7 @@ export function repoNames(image: LocalImage): { RepoTags: string[]; RepoDigests:
 
 /** Where the layers lie in the sandbox, top first. */
 export function layerPaths(image: LocalImage): string[] {
-  return image.layers.map((layer) => `${IN_SANDBOX.sharedLayers}/${layer.dirName}`).reverse();
+  return image.layers.map((layer) => `${IN_SANDBOX.dockerRoot}/${layerLocation(layer.dirName)}`).reverse();
 }
 
 /** GET /images/{name}/json */
@@ -26,7 +27,7 @@ export function inspectImage(images: ImageStore, name: string): Record<string, u
   return {
     Id: image.id,
     ...repoNames(image),
-    Parent: '',
+    Parent: image.parent,
     Comment: image.config.history?.at(-1)?.comment ?? '',
     Created: image.created,
     DockerVersion: '',
@@ -73,7 +74,6 @@ export function inspectImage(images: ImageStore, name: string): Record<string, u
 /** GET /images/{name}/history, newest step first; only the top one has an id, as for any image that was pulled. */
 export function imageHistory(images: ImageStore, name: string): Record<string, unknown>[] {
   const { image } = images.find(name);
-  const { RepoTags } = repoNames(image);
   let layer = 0;
   const steps = (image.config.history ?? []).map((step) => ({
     Comment: step.comment ?? '',
@@ -83,9 +83,12 @@ export function imageHistory(images: ImageStore, name: string): Record<string, u
     Size: step.empty_layer ? 0 : (image.layers[layer++]?.unpackedSize ?? 0),
     Tags: null,
   }));
-  return steps
-    .reverse()
-    .map((step, index) => (index === 0 ? { ...step, Id: image.id, Tags: RepoTags } : step));
+  // the images that it was committed from have an id too, each at its own last step
+  for (let each: LocalImage | undefined = image; each; each = images.byId(each.parent)) {
+    const step = steps[(each.config.history?.length ?? 0) - 1];
+    if (step) Object.assign(step, { Id: each.id, Tags: repoNames(each).RepoTags });
+  }
+  return steps.reverse();
 }
 
 /** Whole seconds since the epoch of an RFC 3339 time. */

@@ -18,3 +18,8 @@ export function layerDirName(diffId: string): string {
   if (!hex) throw new Error(`${diffId} is not a sha256 digest`);
   return hex.slice(0, 26);
 }
+
+/** Where a layer of a container or an image lies, below Docker's root: a bare name is a shared one, others are the sandbox's own. */
+export function layerLocation(dirName: string): string {
+  return dirName.includes('/') ? dirName : `shared/${dirName}`;
+}

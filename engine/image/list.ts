@@ -15,7 +15,7 @@ export function listImages(images: ImageStore, filters: Filters): Record<string,
     Created: seconds(image.created),
     Id: image.id,
     Labels: image.config.config?.Labels ?? null,
-    ParentId: '',
+    ParentId: image.parent,
     ...repoNames(image),
     SharedSize: -1,
     Size: image.size,
@@ -34,6 +34,7 @@ function filterImages(images: ImageStore, filters: Filters): LocalImage[] {
       const created = Date.parse(image.created);
       const labels = image.config.config?.Labels ?? {};
       const names = repoNames(image);
+      if (names.RepoTags.length === 0 && images.children(image.id).length > 0) return false;
       return (
         created < before &&
         created > since &&

@@ -1,4 +1,4 @@
-// The images a sandbox has: which references it gave to which images. Their content is the catalogue's, shared by all.
+// The images a sandbox has: which references it gave to which images. Their layers are the catalogue's, shared by all, or on the sandbox's own disk.
 
 import path from 'node:path';
 import { z } from 'zod';
@@ -6,7 +6,10 @@ import { InvalidParameter, NotFound } from '../errors.ts';
 import { formatNanos, nowNanos } from '../events/clock.ts';
 import { Mutex } from '../sandbox/mutex.ts';
 import { readJsonFile, writeJsonFile } from '../store/json-file.ts';
-import type { Catalogue, CatalogueEntry } from './catalogue.ts';
+import { digestOf } from './blobs.ts';
+import type { Catalogue, CatalogueEntry, CatalogueLayer } from './catalogue.ts';
+import { ConfigStore } from './config-store.ts';
+import { layerDirName } from './layer.ts';
 import {
   familiarReference,
   fullReference,
@@ -15,23 +18,37 @@ import {
   withDefaultTag,
 } from './reference.ts';
 
+const PrivateLayer = z.object({
+  /** bytes of its files */
+  size: z.number().int().nonnegative(),
+  /** bytes of its archive */
+  archiveSize: z.number().int().nonnegative(),
+});
+type PrivateLayer = z.infer<typeof PrivateLayer>;
+
 const Records = z.object({
   version: z.literal(1),
   /** full reference to image id */
   references: z.record(z.string(), z.string()),
-  /** images that are there, with or without a reference: image id to the time of the last tag */
-  images: z.record(z.string(), z.object({ tagged: z.string() })),
+  /** images that are there, with or without a reference: image id to the time of the last tag, and what it was made from */
+  images: z.record(z.string(), z.object({ tagged: z.string(), parent: z.string().optional() })),
+  /** layers on the sandbox's own disk by diff id; one that no image and no container uses is removed */
+  layers: z.record(z.string(), PrivateLayer).default({}),
 });
 type Records = z.infer<typeof Records>;
 
 /** References one sandbox may have, so that a loop of `docker tag` ends. */
 const MAX_REFERENCES = 2000;
+/** Images one sandbox may have, since their configurations lie outside its disk. */
+const MAX_IMAGES = 500;
 
 /** An image that a sandbox has, with the references it gave it. */
 export interface LocalImage extends CatalogueEntry {
   /** name:tag and name@digest, full */
   localReferences: string[];
   lastTagged: string;
+  /** id of the image it was committed from, or '' */
+  parent: string;
 }
 
 /** Owns a sandbox's images.json. */
@@ -42,12 +59,22 @@ export class ImageStore {
     private readonly file: string,
     private readonly catalogue: Catalogue,
     private records: Records,
+    private readonly configs: ConfigStore,
   ) {}
 
   static async open(stateDir: string, catalogue: Catalogue): Promise<ImageStore> {
     const file = path.join(stateDir, 'images.json');
     const records = await readJsonFile(file, Records);
-    return new ImageStore(file, catalogue, records ?? { version: 1, references: {}, images: {} });
+    const configs = await ConfigStore.open(
+      path.join(stateDir, 'image-configs'),
+      Object.keys(records?.images ?? {}),
+    );
+    return new ImageStore(
+      file,
+      catalogue,
+      records ?? { version: 1, references: {}, images: {}, layers: {} },
+      configs,
+    );
   }
 
   list(): LocalImage[] {
@@ -55,13 +82,90 @@ export class ImageStore {
   }
 
   byId(id: string): LocalImage | undefined {
-    const entry = this.catalogue.byId(id);
+    const entry = this.catalogue.byId(id) ?? this.privateEntry(id);
     const record = this.records.images[id];
     if (!entry || !record) return undefined;
     const localReferences = Object.keys(this.records.references)
       .filter((reference) => this.records.references[reference] === id)
       .sort();
-    return { ...entry, localReferences, lastTagged: record.tagged };
+    return { ...entry, localReferences, lastTagged: record.tagged, parent: record.parent ?? '' };
+  }
+
+  private privateEntry(id: string): CatalogueEntry | undefined {
+    const stored = this.configs.get(id);
+    if (!stored) return undefined;
+    const { config, rawConfig } = stored;
+    const layers = config.rootfs.diff_ids.map((diffId) => this.layer(diffId));
+    if (!layers.every((layer) => layer !== undefined)) return undefined;
+    return {
+      references: [],
+      id,
+      manifestDigest: '',
+      manifestSize: 0,
+      config,
+      rawConfig,
+      layers,
+      size: layers.reduce((sum, layer) => sum + layer.unpackedSize, 0),
+      created: config.created ?? new Date(0).toISOString(),
+      description: '',
+    };
+  }
+
+  /** A layer that is there: shared, or the sandbox's own. */
+  layer(diffId: string): CatalogueLayer | undefined {
+    const own = this.records.layers[diffId];
+    if (own) {
+      const dirName = `overlay2/${layerDirName(diffId)}`;
+      return { digest: diffId, diffId, size: own.archiveSize, unpackedSize: own.size, dirName };
+    }
+    for (const { layers } of this.catalogue.list()) {
+      const shared = layers.find((layer) => layer.diffId === diffId);
+      if (shared) return shared;
+    }
+    return undefined;
+  }
+
+  /** The sandbox's own layers, by diff id. */
+  privateLayers(): ReadonlyMap<string, PrivateLayer> {
+    return new Map(Object.entries(this.records.layers));
+  }
+
+  /** Records a layer before it is put in its place, so that it is never there unknown. */
+  addLayer(diffId: string, layer: PrivateLayer): Promise<void> {
+    return this.change((records) => {
+      records.layers[diffId] = { size: layer.size, archiveSize: layer.archiveSize };
+    });
+  }
+
+  forgetLayers(diffIds: readonly string[]): Promise<void> {
+    return this.change((records) => {
+      for (const diffId of diffIds) delete records.layers[diffId];
+    });
+  }
+
+  /** Adds an image whose layers are all there, and gives its id. */
+  async addImage(rawConfig: string, parent = ''): Promise<string> {
+    const id = digestOf(rawConfig);
+    if (this.catalogue.byId(id) === undefined) {
+      const isNew = this.records.images[id] === undefined;
+      if (isNew && Object.keys(this.records.images).length >= MAX_IMAGES) {
+        throw new InvalidParameter(`this lab host has ${MAX_IMAGES} images; remove some`);
+      }
+      await this.configs.add(id, rawConfig);
+    }
+    await this.change((records) => {
+      records.images[id] = {
+        tagged: formatNanos(nowNanos()),
+        ...(parent === '' ? {} : { parent }),
+        ...records.images[id],
+      };
+    });
+    return id;
+  }
+
+  /** Images that were committed from this one. */
+  children(id: string): string[] {
+    return Object.keys(this.records.images).filter((each) => this.records.images[each]?.parent === id);
   }
 
   /** The image that a reference names in this sandbox. */
@@ -103,7 +207,7 @@ export class ImageStore {
       if (Object.keys(records.references).length > MAX_REFERENCES) {
         throw new InvalidParameter(`this lab host has ${MAX_REFERENCES} image references; remove some`);
       }
-      records.images[id] = { tagged: formatNanos(nowNanos()) };
+      records.images[id] = { ...records.images[id], tagged: formatNanos(nowNanos()) };
     });
   }
 
@@ -114,13 +218,14 @@ export class ImageStore {
   }
 
   /** Forgets an image and every reference to it. */
-  remove(id: string): Promise<void> {
-    return this.change((records) => {
+  async remove(id: string): Promise<void> {
+    await this.change((records) => {
       delete records.images[id];
       for (const [reference, of] of Object.entries(records.references)) {
         if (of === id) delete records.references[reference];
       }
     });
+    await this.configs.remove(id);
   }
 
   private change(edit: (records: Records) => void): Promise<void> {

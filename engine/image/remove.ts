@@ -2,6 +2,8 @@
 
 import { Conflict } from '../errors.ts';
 import type { EventBus } from '../events/bus.ts';
+import { digestOf } from './blobs.ts';
+import type { LayerKeeper } from './layers.ts';
 import type { ImageStore, LocalImage } from './local.ts';
 import {
   familiarReference,
@@ -23,6 +25,7 @@ export interface ImageUser {
 export interface RemoveParts {
   images: ImageStore;
   events: EventBus;
+  layers: LayerKeeper;
   users(): readonly ImageUser[];
 }
 
@@ -40,10 +43,16 @@ export async function removeImage(parts: RemoveParts, name: string, force: boole
         `conflict: unable to remove repository reference "${name}" (must force) - container ${short(user.id)} is using its referenced image ${shortImage(image)}`,
       );
     }
+    if (parts.images.children(image.id).length > 0) return untag(parts, image, image.localReferences);
     if (user?.isRunning || users.some((each) => each.isRunning)) {
       return untag(parts, image, image.localReferences);
     }
   } else {
+    if (parts.images.children(image.id).length > 0) {
+      throw new Conflict(
+        `conflict: unable to delete ${shortImage(image)} (cannot be forced) - image has dependent child images`,
+      );
+    }
     checkRemovalById(image, users, force);
   }
   return removeWhole(parts, image);
@@ -101,18 +110,58 @@ async function removeWhole(parts: RemoveParts, image: LocalImage): Promise<Remov
     return { Untagged: familiarReference(parseReference(each)) };
   });
   publish(parts, 'delete', image);
-  return [...untagged, { Deleted: image.id }];
+  return [
+    ...untagged,
+    { Deleted: image.id },
+    ...(await removeLayers(parts, image)),
+    ...(await removeParent(parts, image)),
+  ];
+}
+
+/** The image's own layers that nothing else needs, top first, by chain id as Docker names them. */
+async function removeLayers(parts: RemoveParts, image: LocalImage): Promise<RemovedImage[]> {
+  const removed = await parts.layers.collect();
+  const chain: { diffId: string; chainId: string }[] = [];
+  for (const diffId of image.config.rootfs.diff_ids) {
+    const below = chain.at(-1);
+    chain.push({ diffId, chainId: below ? digestOf(`${below.chainId} ${diffId}`) : diffId });
+  }
+  return chain
+    .reverse()
+    .filter(({ diffId }) => removed.has(diffId))
+    .map(({ chainId }) => ({ Deleted: chainId }));
+}
+
+/** An image that lost its last tag while others were made from it goes with the last of those. */
+async function removeParent(parts: RemoveParts, image: LocalImage): Promise<RemovedImage[]> {
+  const parent = parts.images.byId(image.parent);
+  if (!parent || parent.localReferences.length > 0 || parts.images.children(parent.id).length > 0) return [];
+  if (parts.users().some((user) => user.image === parent.id)) return [];
+  return removeWhole(parts, parent);
 }
 
 /** Removes images without a tag (or, with `all`, every one) that no container uses. */
-export async function pruneImages(parts: RemoveParts, all: boolean): Promise<RemovedImage[]> {
+export async function pruneImages(
+  parts: RemoveParts,
+  all: boolean,
+): Promise<{ removed: RemovedImage[]; bytes: number }> {
+  const before = ownBytes(parts.images);
   const used = new Set(parts.users().map((user) => user.image));
   const removed: RemovedImage[] = [];
-  for (const image of parts.images.list()) {
+  // children before what they were made from
+  for (const image of parts.images.list().reverse()) {
     const isTagged = image.localReferences.some((each) => !each.includes('@'));
-    if (!used.has(image.id) && (all || !isTagged)) removed.push(...(await removeWhole(parts, image)));
+    const isNeeded = used.has(image.id) || parts.images.children(image.id).length > 0;
+    // an earlier one may have taken its parent along
+    if (isNeeded || !parts.images.byId(image.id)) continue;
+    if (all || !isTagged) removed.push(...(await removeWhole(parts, image)));
   }
-  return removed;
+  await parts.layers.collect();
+  return { removed, bytes: before - ownBytes(parts.images) };
+}
+
+function ownBytes(images: ImageStore): number {
+  return [...images.privateLayers().values()].reduce((sum, layer) => sum + layer.size, 0);
 }
 
 function publish(parts: RemoveParts, action: string, image: LocalImage): void {

@@ -13,13 +13,19 @@ export async function tagImage(
   tag: string,
 ): Promise<void> {
   const { image } = parts.images.find(source);
+  const reference = newTag(repo, tag);
+  await parts.images.addReferences(image.id, [reference.full]);
+  parts.events.publish('image', 'tag', image.id, {
+    ...image.config.config?.Labels,
+    name: reference.familiar,
+  });
+}
+
+/** The reference that `repo` and `tag` (latest when empty) make, in full and as Docker shows it. Throws InvalidParameter. */
+export function newTag(repo: string, tag: string): { full: string; familiar: string } {
   const parsed = parseReference(tag === '' ? repo : `${repo}:${tag}`);
   if (parsed.digest !== undefined)
     throw new InvalidParameter('refusing to create a tag with a digest reference');
   const reference = withDefaultTag(parsed);
-  await parts.images.addReferences(image.id, [fullReference(reference)]);
-  parts.events.publish('image', 'tag', image.id, {
-    ...image.config.config?.Labels,
-    name: familiarReference(reference),
-  });
+  return { full: fullReference(reference), familiar: familiarReference(reference) };
 }

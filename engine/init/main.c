@@ -1,5 +1,6 @@
 /* berth-init: PID 1 of a sandbox. Its protocol is PROTOCOL.md; this file is its start, its signals and its end. */
 #include "init.h"
+#include "layer.h"
 #include "netns.h"
 
 #include <errno.h>
@@ -132,6 +133,8 @@ int main(int argc, char **argv)
 {
 	int listening = 0;
 	socklen_t size = sizeof listening;
+	if (argc > 2 && strcmp(argv[1], "layer") == 0 && getpid() != 1)
+		return layer_main(argc - 2, argv + 2);
 	read_settings(argc, argv);
 	if (getsockopt(LISTEN_FD, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || !listening) {
 		fputs("berth-init: descriptor 3 is not a listening socket\n", stderr);

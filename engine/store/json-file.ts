@@ -56,7 +56,15 @@ export async function writeJsonFile(
   value: unknown,
   options: { mode?: number; sync?: boolean } = {},
 ): Promise<void> {
-  const text = `${JSON.stringify(value, null, 2)}\n`;
+  await writeJsonText(file, `${JSON.stringify(value, null, 2)}\n`, options);
+}
+
+/** Writes text as it is; the directory is made when it is not there. */
+export async function writeJsonText(
+  file: string,
+  text: string,
+  options: { mode?: number; sync?: boolean } = {},
+): Promise<void> {
   try {
     await writeFileAtomic(file, text, options);
   } catch (error) {

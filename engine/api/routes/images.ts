@@ -1,10 +1,13 @@
 // /images: list, inspect, history, pull, tag, remove, prune.
 
+import { z } from 'zod';
 import { isRunning } from '../../container/record.ts';
 import { InvalidParameter, NotImplemented } from '../../errors.ts';
 import { Filters } from '../../events/filters.ts';
 import type { ExecParts } from '../../exec/parts.ts';
 import type { Catalogue } from '../../image/catalogue.ts';
+import { commitContainer } from '../../image/commit.ts';
+import { importImage } from '../../image/import.ts';
 import { imageHistory, inspectImage } from '../../image/inspect.ts';
 import { IMAGE_FILTERS, listImages } from '../../image/list.ts';
 import { pullImage } from '../../image/pull.ts';
@@ -17,6 +20,7 @@ export function imageRoutes(parts: ExecParts, catalogue: Catalogue): Route[] {
   const { images, events } = parts;
   const removal: RemoveParts = {
     images,
+    layers: parts.layers,
     events,
     users: () =>
       parts.containers.list().map(({ record }) => ({
@@ -35,9 +39,10 @@ export function imageRoutes(parts: ExecParts, catalogue: Catalogue): Route[] {
       if (filters.has('label') || filters.has('label!') || filters.has('until')) {
         throw new NotImplemented('image prune knows only the filter dangling in Berth yet');
       }
-      const deleted = await pruneImages(removal, filters.boolean('dangling') === false);
-      call.send(200, { ImagesDeleted: deleted.length > 0 ? deleted : null, SpaceReclaimed: 0 });
+      const { removed, bytes } = await pruneImages(removal, filters.boolean('dangling') === false);
+      call.send(200, { ImagesDeleted: removed.length > 0 ? removed : null, SpaceReclaimed: bytes });
     }),
+    route('POST', '/commit', (call) => commit(parts, call)),
     route('GET', '/images/{name...}/json', (call) => {
       call.send(200, inspectImage(images, call.param('name')));
     }),
@@ -57,7 +62,7 @@ export function imageRoutes(parts: ExecParts, catalogue: Catalogue): Route[] {
 /** Progress as the client draws it: one JSON object a line. */
 async function pull(parts: ExecParts, catalogue: Catalogue, call: Call): Promise<void> {
   const name = call.text('fromImage');
-  if (call.text('fromSrc') !== '') throw new NotImplemented('docker import is not supported by Berth yet');
+  if (call.text('fromSrc') !== '') return importArchive(parts, call);
   if (name === '') throw new InvalidParameter('invalid reference format');
   const lines = await pullImage(
     { catalogue, images: parts.images, events: parts.events },
@@ -67,4 +72,34 @@ async function pull(parts: ExecParts, catalogue: Catalogue, call: Call): Promise
   );
   const output = call.stream(200, 'application/json');
   output.end(lines.map((line) => `${JSON.stringify(line)}\r\n`).join(''));
+}
+
+/** docker import; the client sends the archive, or the address of one, which Berth does not fetch. */
+async function importArchive(parts: ExecParts, call: Call): Promise<void> {
+  if (call.text('fromSrc') !== '-') {
+    throw new NotImplemented('docker import from an address is not supported by Berth; give it a file or -');
+  }
+  const id = await importImage(parts, call.req, {
+    repo: call.text('repo'),
+    tag: call.text('tag'),
+    message: call.text('message'),
+    changes: call.query.getAll('changes'),
+    signal: call.signal,
+  });
+  call.stream(200, 'application/json').end(`${JSON.stringify({ status: id })}\r\n`);
+}
+
+async function commit(parts: ExecParts, call: Call): Promise<void> {
+  await call.json(z.unknown(), { optional: true });
+  const container = parts.containers.get(call.text('container'));
+  const id = await commitContainer(parts, container, {
+    repo: call.text('repo'),
+    tag: call.text('tag'),
+    comment: call.text('comment'),
+    author: call.text('author'),
+    pause: call.flag('pause', true),
+    changes: call.query.getAll('changes'),
+    signal: call.signal,
+  });
+  call.send(201, { Id: id });
 }

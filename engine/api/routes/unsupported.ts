@@ -16,7 +16,6 @@ const NOT_YET: readonly [method: string, pattern: string, what: string][] = [
   ['POST', '/containers/{id}/checkpoints', 'docker checkpoint'],
   ['GET', '/containers/{id}/checkpoints', 'docker checkpoint'],
   ['DELETE', '/containers/{id}/checkpoints/{checkpoint}', 'docker checkpoint'],
-  ['POST', '/commit', 'docker commit'],
   ['POST', '/build', 'docker build'],
   ['POST', '/build/prune', 'docker builder prune'],
   ['POST', '/build/cancel', 'docker build'],

@@ -1,0 +1,92 @@
+// Which of a sandbox's own layers are there: put in place once, kept while an image, a container or work under way needs them.
+
+import { Mutex } from '../sandbox/mutex.ts';
+import type { Sandbox } from '../sandbox/sandbox.ts';
+import { layerDirName } from './layer.ts';
+import { clearStaging, discardLayer, placeLayer, removeLayerSteps, type StagedLayer } from './layer-tool.ts';
+import type { ImageStore } from './local.ts';
+
+/** Layers that work under way needs; release it when the work's image is recorded, or has failed. */
+export interface LayerHold {
+  /** these stay */
+  keep(diffIds: readonly string[]): void;
+  /** puts a layer in its place, or drops it when it is there already */
+  adopt(layer: StagedLayer): Promise<void>;
+  release(): void;
+}
+
+/** Owns the directories of private layers. */
+export class LayerKeeper {
+  readonly #sandbox: Sandbox;
+  readonly #images: ImageStore;
+  readonly #ofContainers: () => readonly (readonly string[])[];
+  readonly #lock = new Mutex();
+  readonly #holds = new Set<Set<string>>();
+
+  /** @param ofContainers directory names of the layers that each container uses */
+  constructor(sandbox: Sandbox, images: ImageStore, ofContainers: () => readonly (readonly string[])[]) {
+    this.#sandbox = sandbox;
+    this.#images = images;
+    this.#ofContainers = ofContainers;
+  }
+
+  hold(): LayerHold {
+    const held = new Set<string>();
+    this.#holds.add(held);
+    return {
+      keep: (diffIds) => {
+        for (const diffId of diffIds) held.add(diffId);
+      },
+      adopt: (layer) => {
+        held.add(layer.diffId);
+        return this.#lock.run(() => this.#place(layer));
+      },
+      release: () => {
+        this.#holds.delete(held);
+      },
+    };
+  }
+
+  async #place(layer: StagedLayer): Promise<void> {
+    const { init } = this.#sandbox;
+    if (this.#images.layer(layer.diffId)) {
+      await discardLayer(init, layer);
+      return;
+    }
+    await this.#images.addLayer(layer.diffId, layer);
+    try {
+      await placeLayer(init, layer);
+    } catch (error) {
+      await init.start(removeLayerSteps(layer.diffId));
+      await this.#images.forgetLayers([layer.diffId]);
+      throw error;
+    }
+  }
+
+  /** Removes layers that nothing needs, and gives their diff ids and the bytes of their files. */
+  collect(): Promise<Map<string, number>> {
+    return this.#lock.run(async () => {
+      const removed = new Map<string, number>();
+      const inContainers = new Set(this.#ofContainers().flat());
+      const inImages = new Set(
+        this.#images.list().flatMap((image) => image.layers.map((layer) => layer.diffId)),
+      );
+      for (const [diffId, { size }] of this.#images.privateLayers()) {
+        const isHeld = [...this.#holds].some((held) => held.has(diffId));
+        if (isHeld || inImages.has(diffId) || inContainers.has(`overlay2/${layerDirName(diffId)}`)) continue;
+        removed.set(diffId, size);
+      }
+      if (removed.size > 0) {
+        await this.#sandbox.init.start([...removed.keys()].flatMap(removeLayerSteps));
+        await this.#images.forgetLayers([...removed.keys()]);
+      }
+      return removed;
+    });
+  }
+
+  /** At the engine's start: what was half done is taken away. */
+  async reconcile(): Promise<void> {
+    await clearStaging(this.#sandbox.init);
+    await this.collect();
+  }
+}

@@ -1,0 +1,31 @@
+/* berth-init layer …: archives of image layers, unpacked, packed and put together again inside the sandbox. */
+#pragma once
+
+#include <stdbool.h>
+#include <stddef.h>
+#include <stdint.h>
+#include <sys/types.h>
+
+enum { PATH_LIMIT = 4096, BLOCK = 512 };
+
+/** The fields of a ustar header. */
+struct header {
+	char name[100], mode[8], uid[8], gid[8], size[12], mtime[12], checksum[8], type, link[100], magic[6], version[2],
+		user[32], group[32], major[8], minor[8], prefix[155], unused[12];
+};
+_Static_assert(sizeof(struct header) == BLOCK, "a header is one block");
+
+int layer_main(int argc, char **argv);
+
+/** Unpacks the archive on standard input below the current root; what is not content of files goes to `split`. */
+void layer_unpack(int split);
+/** Writes the archive that `split` was made of to standard output, with the files below the current root. */
+void layer_join(int split);
+/** Writes an overlay's upper directory, the current root, to standard output as a layer. */
+void layer_pack(void);
+
+/** Says what is wrong with which file, and ends the program. */
+_Noreturn void layer_fail(const char *what, const char *path);
+
+unsigned header_sum(const struct header *header);
+bool overlay_attribute(const char *name);
