@@ -4,6 +4,7 @@ import { mkdtemp, readdir, rm } from 'node:fs/promises';
 import http from 'node:http';
 import os from 'node:os';
 import path from 'node:path';
+import { Readable } from 'node:stream';
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
@@ -42,6 +43,7 @@ const CATALOGUE: Catalogue = {
   list: () => [ENTRY],
   resolve: (reference) => (/busybox(:latest)?$/.test(reference) ? ENTRY : undefined),
   byId: (id) => (id === ID ? ENTRY : undefined),
+  readLayer: () => Readable.from([]),
 };
 
 interface Answer {

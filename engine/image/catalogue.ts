@@ -1,7 +1,9 @@
 // The catalogue: the bundled images that every sandbox can pull without a network, as set-up left them in the store.
 
+import { createReadStream } from 'node:fs';
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import type { Readable } from 'node:stream';
 import { z } from 'zod';
 import { messageOf, SystemError } from '../errors.ts';
 import { blobPath } from './blobs.ts';
@@ -66,20 +68,22 @@ export interface Catalogue {
   resolve(reference: string): CatalogueEntry | undefined;
   /** by image id, `sha256:…` */
   byId(id: string): CatalogueEntry | undefined;
+  /** the blob of a layer, compressed, by its digest */
+  readLayer(digest: string): Readable;
 }
 
 /** Reads the catalogue of a data directory; it is empty when set-up has not made one. */
 export async function openCatalogue(dataDir: string): Promise<Catalogue> {
   const file = path.join(imagesDir(dataDir), 'catalogue.json');
   const text = await readIfThere(file);
-  if (text === undefined) return indexEntries([]);
+  if (text === undefined) return indexEntries(dataDir, []);
   let parsed: CatalogueFile;
   try {
     parsed = CatalogueFile.parse(JSON.parse(text));
   } catch (error) {
     throw new SystemError(`${file} is damaged (${messageOf(error)}); run: berth setup`, { cause: error });
   }
-  return indexEntries(await Promise.all(parsed.images.map((image) => readEntry(dataDir, image))));
+  return indexEntries(dataDir, await Promise.all(parsed.images.map((image) => readEntry(dataDir, image))));
 }
 
 async function readIfThere(file: string): Promise<string | undefined> {
@@ -120,7 +124,7 @@ async function readEntry(dataDir: string, image: CatalogueFile['images'][number]
   };
 }
 
-function indexEntries(entries: CatalogueEntry[]): Catalogue {
+function indexEntries(dataDir: string, entries: CatalogueEntry[]): Catalogue {
   const byReference = new Map<string, CatalogueEntry>();
   const byId = new Map<string, CatalogueEntry>();
   for (const entry of entries) {
@@ -143,5 +147,6 @@ function indexEntries(entries: CatalogueEntry[]): Catalogue {
       return byReference.get(fullReference(key));
     },
     byId: (id) => byId.get(id),
+    readLayer: (digest) => createReadStream(blobPath(dataDir, digest)),
   };
 }

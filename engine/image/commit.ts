@@ -39,7 +39,7 @@ export async function commitContainer(
   const config = applyChanges(imageConfigOf(record), options.changes);
   const hold = layers.hold();
   try {
-    hold.keep(base.config.rootfs.diff_ids);
+    await hold.keep(base.config.rootfs.diff_ids);
     const diffId = await freezeLayer(parts, container, options, (layer) => hold.adopt(layer));
     const next = childConfig(base.config, config, diffId, record, options);
     const id = await images.addImage(JSON.stringify(next), base.id);

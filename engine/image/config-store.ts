@@ -2,6 +2,7 @@
 
 import fs from 'node:fs/promises';
 import path from 'node:path';
+import { z } from 'zod';
 import { InvalidParameter, messageOf } from '../errors.ts';
 import { writeJsonText } from '../store/json-file.ts';
 import { digestOf } from './blobs.ts';
@@ -18,12 +19,20 @@ export interface StoredConfig {
   config: OciImageConfig;
 }
 
+const Document = z.looseObject({ config: z.record(z.string(), z.unknown()).nullish() });
+
+/** Docker writes null for what is not set; the image-spec knows absent fields only. */
+function withoutNulls(record: Record<string, unknown>): Record<string, unknown> {
+  return Object.fromEntries(Object.entries(record).filter(([, value]) => value !== null));
+}
+
 /** Parses what an archive or a registry says. Throws InvalidParameter. */
 export function parseImageConfig(rawConfig: string): OciImageConfig {
   if (Buffer.byteLength(rawConfig) > MAX_CONFIG)
     throw new InvalidParameter('the image configuration is too large');
   try {
-    const config = OciImageConfig.parse(JSON.parse(rawConfig));
+    const { config: inner, ...outer } = Document.parse(JSON.parse(rawConfig));
+    const config = OciImageConfig.parse({ ...withoutNulls(outer), config: withoutNulls(inner ?? {}) });
     if (config.rootfs.diff_ids.length > MAX_LAYERS) throw new InvalidParameter('max depth exceeded');
     return config;
   } catch (error) {

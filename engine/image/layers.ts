@@ -8,8 +8,8 @@ import type { ImageStore } from './local.ts';
 
 /** Layers that work under way needs; release it when the work's image is recorded, or has failed. */
 export interface LayerHold {
-  /** these stay */
-  keep(diffIds: readonly string[]): void;
+  /** these stay from then on, those that are there by then */
+  keep(diffIds: readonly string[]): Promise<void>;
   /** puts a layer in its place, or drops it when it is there already */
   adopt(layer: StagedLayer): Promise<void>;
   release(): void;
@@ -34,9 +34,11 @@ export class LayerKeeper {
     const held = new Set<string>();
     this.#holds.add(held);
     return {
-      keep: (diffIds) => {
-        for (const diffId of diffIds) held.add(diffId);
-      },
+      keep: (diffIds) =>
+        // not while layers are being removed, or they would seem to be there
+        this.#lock.run(async () => {
+          for (const diffId of diffIds) held.add(diffId);
+        }),
       adopt: (layer) => {
         held.add(layer.diffId);
         return this.#lock.run(() => this.#place(layer));

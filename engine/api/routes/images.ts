@@ -10,11 +10,14 @@ import { commitContainer } from '../../image/commit.ts';
 import { importImage } from '../../image/import.ts';
 import { imageHistory, inspectImage } from '../../image/inspect.ts';
 import { IMAGE_FILTERS, listImages } from '../../image/list.ts';
+import { loadImages } from '../../image/load.ts';
 import { pullImage } from '../../image/pull.ts';
 import { pruneImages, type RemoveParts, removeImage } from '../../image/remove.ts';
+import { chooseImages, saveImages } from '../../image/save.ts';
 import { tagImage } from '../../image/tag.ts';
 import type { Call } from '../call.ts';
 import { type Route, route } from '../router.ts';
+import { writeTo } from '../streams.ts';
 
 export function imageRoutes(parts: ExecParts, catalogue: Catalogue): Route[] {
   const { images, events } = parts;
@@ -42,6 +45,9 @@ export function imageRoutes(parts: ExecParts, catalogue: Catalogue): Route[] {
       const { removed, bytes } = await pruneImages(removal, filters.boolean('dangling') === false);
       call.send(200, { ImagesDeleted: removed.length > 0 ? removed : null, SpaceReclaimed: bytes });
     }),
+    route('POST', '/images/load', (call) => load(parts, call)),
+    route('GET', '/images/get', (call) => save(parts, catalogue, call, call.query.getAll('names'))),
+    route('GET', '/images/{name...}/get', (call) => save(parts, catalogue, call, [call.param('name')])),
     route('POST', '/commit', (call) => commit(parts, call)),
     route('GET', '/images/{name...}/json', (call) => {
       call.send(200, inspectImage(images, call.param('name')));
@@ -102,4 +108,33 @@ async function commit(parts: ExecParts, call: Call): Promise<void> {
     signal: call.signal,
   });
   call.send(201, { Id: id });
+}
+
+async function load(parts: ExecParts, call: Call): Promise<void> {
+  const lines = await loadImages(parts, call.req, call.signal);
+  const output = call.stream(200, 'application/json');
+  output.end(lines.map((line) => `${JSON.stringify({ stream: `${line}\n` })}\r\n`).join(''));
+}
+
+async function save(
+  parts: ExecParts,
+  catalogue: Catalogue,
+  call: Call,
+  names: readonly string[],
+): Promise<void> {
+  const chosen = chooseImages(parts, names);
+  const output = call.stream(200, 'application/x-tar');
+  try {
+    for await (const chunk of saveImages(parts, catalogue, chosen, call.signal)) {
+      if (!(await writeTo(output, Buffer.from(chunk), call.signal))) return;
+    }
+    output.end();
+  } catch (error) {
+    // half an archive is sent: its client must see that it is not whole
+    output.destroy();
+    if (!call.signal.aborted) parts.log.warn({ err: error }, 'images could not be saved');
+  }
+  for (const { image } of chosen) {
+    parts.events.publish('image', 'save', image.id, { ...image.config.config?.Labels, name: image.id });
+  }
 }
