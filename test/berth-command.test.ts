@@ -5,6 +5,7 @@ import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { TestBerth } from './support/berth.ts';
 import { DockerCli, dockerCommand, runCommand } from './support/docker.ts';
 import { engineMissing, SETUP_DATA } from './support/engine.ts';
+import { Screen } from './support/screen.ts';
 
 describe.skipIf(engineMissing)(`the berth command${engineMissing ? ` (${engineMissing})` : ''}`, () => {
   let berth: TestBerth;
@@ -43,9 +44,15 @@ describe.skipIf(engineMissing)(`the berth command${engineMissing ? ` (${engineMi
       stdout: 'out\n0\neve\n',
       stderr: 'err\n',
     });
-    const bash = 'complete -p docker >/dev/null && echo completes; echo $TERM';
-    const terminal = await berth.berth('sandbox', 'exec', 'eve', '--', 'bash', '-lic', bash);
-    expect(terminal.stdout).toContain('completes');
+  });
+
+  it('has a shell in a terminal that completes docker commands', async () => {
+    await berth.control.createTerminal('eve', { id: 'shell', rows: 24, cols: 80 });
+    const screen = new Screen(await berth.control.openTerminal('eve', 'shell', { replay: true }));
+    await screen.waitFor(/root@eve:~# $/);
+    screen.type('docker contai\t');
+    await screen.waitFor(/docker container /);
+    screen.close();
   });
 
   it('prints the Docker socket, and the sandbox’s containers outlive Berth itself', async () => {
