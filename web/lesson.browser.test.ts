@@ -54,7 +54,13 @@ const screen = () =>
 
 async function openLesson(): Promise<void> {
   await page.goto(`${test.server.url}labs/a-file`);
-  await expect.poll(screen, { timeout: 10_000 }).toContain('root@lab');
+  await terminalIsThere();
+}
+
+/** Nothing stands in front of the terminal, and its shell has asked for a command. */
+async function terminalIsThere(): Promise<void> {
+  await expect.poll(screen, { timeout: 15_000 }).toContain('root@lab');
+  await expect.poll(() => page.locator('berth-terminals .cover').count(), { timeout: 15_000 }).toBe(0);
 }
 
 async function type(text: string): Promise<void> {
@@ -110,6 +116,7 @@ describe.skipIf(!hasBrowser)(`the page in a browser (${CHROMIUM})`, () => {
     await page.getByRole('heading', { name: 'The engine is away' }).waitFor();
     await test.engine.start();
     await page.getByRole('heading', { name: 'The engine is away' }).waitFor({ state: 'detached' });
+    await terminalIsThere();
     await type('echo back-$((1+1))');
     await expect.poll(screen).toContain('back-2');
   });
@@ -117,7 +124,7 @@ describe.skipIf(!hasBrowser)(`the page in a browser (${CHROMIUM})`, () => {
   it('comes back by itself after a restart of the server', async () => {
     await openLesson();
     await test.restart();
-    await expect.poll(() => page.locator('berth-terminals .cover').count(), { timeout: 15_000 }).toBe(0);
+    await terminalIsThere();
     await type('echo again-$((1+1))');
     await expect.poll(screen, { timeout: 10_000 }).toContain('again-2');
   });

@@ -116,8 +116,11 @@ async function sayGoodbye(socket: WebSocket, terminals: TerminalList, id: string
   const exit = await terminals.exitOf(id);
   if (exit === 'running') return close(socket, TERMINAL_CLOSE.away, 'the connection to the engine broke off');
   if (exit === 'gone') return close(socket, TERMINAL_CLOSE.gone, 'no such terminal');
+  // the page must know why the terminal goes before it hears that it is not in the list any more
+  const closed = new Promise((resolve) => socket.once('close', resolve));
   tell(socket, { type: 'exit', code: exit.code });
   close(socket, TERMINAL_CLOSE.ended, '');
+  await closed;
   await terminals.refresh();
 }
 

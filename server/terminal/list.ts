@@ -6,8 +6,13 @@ import type { TerminalSize } from '../../engine/client/types.ts';
 import { HttpError } from '../errors.ts';
 import { MAX_TERMINALS, type TerminalView } from '../protocol.ts';
 
+const MAX_REMEMBERED = 64;
+
 /** Makes, lists and removes terminals, and tells when the list may have changed. */
 export class TerminalList {
+  /** exit codes of terminals that are forgotten already, for pages that have not asked yet */
+  readonly #exits = new Map<string, number | null>();
+
   constructor(
     private readonly sandbox: string,
     private readonly engine: ControlClient,
@@ -18,7 +23,12 @@ export class TerminalList {
   async list(): Promise<TerminalView[]> {
     const all = await this.engine.terminals(this.sandbox);
     const ended = all.filter(({ state }) => state === 'ended');
-    await Promise.all(ended.map(({ id }) => this.#forget(id)));
+    await Promise.all(
+      ended.map(({ id, exitCode }) => {
+        this.#remember(id, exitCode ?? null);
+        return this.#forget(id);
+      }),
+    );
     return all
       .filter(({ state }) => state === 'running')
       .map(({ id }) => ({ id }))
@@ -31,6 +41,7 @@ export class TerminalList {
     if (!there.some((each) => each.id === id) && there.length >= MAX_TERMINALS) {
       throw new HttpError(409, `there are ${MAX_TERMINALS} terminals already; close one first`);
     }
+    this.#exits.delete(id);
     await this.engine.createTerminal(this.sandbox, { id, ...size });
     await this.refresh();
     return { id };
@@ -47,14 +58,15 @@ export class TerminalList {
     this.onChange(await this.list());
   }
 
-  /** How the program ended; undefined when it runs or is not known. */
+  /** How the program ended; the code is null when it is not known. */
   async exitOf(id: string): Promise<{ code: number | null } | 'running' | 'gone'> {
     try {
       const terminal = await this.engine.terminal(this.sandbox, id);
       return terminal.state === 'ended' ? { code: terminal.exitCode ?? null } : 'running';
     } catch (error) {
-      if (error instanceof ControlError && error.status === 404) return 'gone';
-      throw error;
+      if (!(error instanceof ControlError && error.status === 404)) throw error;
+      const code = this.#exits.get(id);
+      return code === undefined ? 'gone' : { code };
     }
   }
 
@@ -64,6 +76,12 @@ export class TerminalList {
 
   resize(id: string, size: TerminalSize): Promise<void> {
     return this.engine.resizeTerminal(this.sandbox, id, size);
+  }
+
+  #remember(id: string, exitCode: number | null): void {
+    this.#exits.set(id, exitCode);
+    const [oldest] = this.#exits.keys();
+    if (this.#exits.size > MAX_REMEMBERED && oldest !== undefined) this.#exits.delete(oldest);
   }
 
   async #forget(id: string): Promise<void> {

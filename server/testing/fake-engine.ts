@@ -204,7 +204,7 @@ export class FakeEngine {
     });
     target.on('error', () => {
       const body = JSON.stringify({ message: `connect to port ${port}: connection refused` });
-      socket.end(`HTTP/1.1 500 Internal Server Error\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
+      socket.end(`HTTP/1.1 502 Bad Gateway\r\nContent-Length: ${body.length}\r\n\r\n${body}`);
     });
     socket.once('close', () => target.destroy());
   }

@@ -73,8 +73,9 @@ export class FakeTerminal {
     });
   }
 
+  /** script(1) may be stuck writing to us and hear no other signal; its end hangs up what runs in the terminal. */
   kill(): void {
-    this.#child.kill('SIGHUP');
+    this.#child.kill('SIGKILL');
   }
 
   #pass(chunk: Buffer): void {

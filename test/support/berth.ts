@@ -1,7 +1,7 @@
 // A whole Berth of a test's own: the berth command, which supervises a real engine and a real unprivileged server.
 
 import { type ChildProcess, spawn } from 'node:child_process';
-import { chmod, mkdir, mkdtemp, rm, symlink } from 'node:fs/promises';
+import { chmod, copyFile, mkdir, mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { createServer } from 'node:net';
 import os from 'node:os';
 import path from 'node:path';
@@ -83,6 +83,15 @@ export class TestBerth {
       (response) => response.ok,
       () => false,
     );
+  }
+
+  /** A folder that everybody may read with a copy of the berth program in it: the checkout may be closed to others. */
+  async readableProgram(): Promise<string> {
+    const folder = path.join(this.base, 'program');
+    await mkdir(folder, { recursive: true });
+    await copyFile(PROGRAM, path.join(folder, 'berth.js'));
+    await writeFile(path.join(folder, 'package.json'), '{"type":"module"}');
+    return folder;
   }
 
   /** Sends the supervisor a signal, as ^C or an init system does, and waits for its end. */

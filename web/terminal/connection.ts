@@ -35,7 +35,7 @@ export class TerminalConnection {
   private readonly encoder = new TextEncoder();
   private unacknowledged = 0;
   private isAttached = false;
-  private exitCode: number | null = null;
+  private hasEnded = false;
 
   constructor(
     session: string,
@@ -89,16 +89,17 @@ export class TerminalConnection {
       this.screen.restart();
       this.screen.onConnected(true);
     } else if (message.type === 'exit') {
-      this.exitCode = message.code;
+      this.hasEnded = true;
+      this.screen.onEnded(message.code);
     }
   }
 
   private lost(code: number): boolean {
     if (this.isAttached) this.screen.onConnected(false);
     this.isAttached = false;
-    if (code === TERMINAL_CLOSE.ended) this.screen.onEnded(this.exitCode);
-    else if (code === TERMINAL_CLOSE.gone) this.screen.onGone();
-    else return true;
+    if (this.hasEnded || code === TERMINAL_CLOSE.ended) return false;
+    if (code !== TERMINAL_CLOSE.gone) return true;
+    this.screen.onGone();
     return false;
   }
 

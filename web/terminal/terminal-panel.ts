@@ -73,7 +73,9 @@ export class TerminalPanel extends LitElement {
   }
 
   private get tabs(): Tab[] {
-    return tabsOf(this.terminals?.map(({ id }) => id) ?? [], this.ended);
+    // a terminal that has left the list stays until its own connection says why it goes
+    const listed = this.terminals?.map(({ id }) => id) ?? [];
+    return tabsOf([...new Set([...listed, ...this.attached])], this.ended);
   }
 
   protected override willUpdate(changed: PropertyValues<this>) {
