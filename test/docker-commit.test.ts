@@ -138,6 +138,21 @@ describe.skipIf(engineMissing).each(dockerTargets('commit'))(
       expect((await docker.ok('rmi', two)).match(/^Deleted: /gm)).toHaveLength(4);
     });
 
+    it('prunes dangling images by label, and tells sizes of layers that are shared', async () => {
+      const label = unique('t');
+      const container = await changed();
+      const keep = await docker.ok('commit', '-c', `LABEL ${label}=keep`, container);
+      const drop = await docker.ok('commit', '-c', `LABEL ${label}=drop`, container);
+      await docker.ok('rm', container);
+      const pruned = await docker.ok('image', 'prune', '-f', '--filter', `label=${label}=drop`);
+      expect(pruned).toMatch(new RegExp(`^Deleted Images:\ndeleted: ${drop}\n`, 'i'));
+      expect((await docker.run(['image', 'inspect', drop])).code).toBe(1);
+      expect(await docker.ok('run', '--rm', keep, 'cat', '/new')).toBe('new');
+      const rows = await docker.ok('system', 'df', '-v', '--format', '{{json .Images}}');
+      expect(rows).toContain(keep.slice('sha256:'.length, 'sha256:'.length + 12));
+      await docker.ok('rmi', keep);
+    });
+
     it.runIf(target.isBerth)('keeps images over kill -9, and nothing that was half done', async () => {
       const container = await changed();
       const image = unique('kept');

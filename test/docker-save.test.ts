@@ -4,6 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { mkdtemp, readFile, rm, stat, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { type DockerCli, runCommand } from './support/docker.ts';
 import { engineMissing } from './support/engine.ts';
@@ -136,4 +137,37 @@ describe.skipIf(engineMissing)(`docker save and load${engineMissing ? ` (${engin
     await docker.ok('rmi', image, theirs.image);
     await there.ok('rmi', theirs.image);
   });
+
+  it('leaves nothing half done when the engine is killed while it loads, whenever that is', async () => {
+    const engine = berth?.engine();
+    if (!engine) return;
+    const image = `${unique('big')}:v1`;
+    const container = await docker.ok(
+      ...['run', '-d', 'busybox', 'sh', '-c'],
+      'for i in 1 2 3 4; do head -c 20000000 /dev/urandom > /big$i; done',
+    );
+    await docker.ok('wait', container);
+    const id = await docker.ok('commit', container, image);
+    const file = path.join(work, 'big.tar');
+    await docker.ok('save', '-o', file, image);
+    await docker.ok('rm', container);
+    await docker.ok('rmi', image);
+    for (const delay of [20, 120, 250, 400]) {
+      const loading = docker.run(['load', '-i', file]);
+      await sleep(delay);
+      await engine.end('SIGKILL');
+      const loaded = await loading;
+      await engine.up();
+      const look = await engine.control.run('save', {
+        argv: ['sh', '-c', 'cd /var/lib/docker; ls staging; ls overlay2 | grep -cx "[0-9a-f]\\{26\\}"'],
+      });
+      const isThere = (await docker.run(['image', 'inspect', image])).code === 0;
+      if (loaded.code === 0) expect(isThere).toBe(true);
+      expect(look.stdout.trim()).toBe(isThere ? '1' : '0');
+      if (isThere) await docker.ok('rmi', image);
+    }
+    await docker.ok('load', '-i', file);
+    expect(await idOf(docker, image)).toBe(id);
+    await docker.ok('rmi', image);
+  }, 60_000);
 });

@@ -2,6 +2,8 @@
 
 import { Conflict } from '../errors.ts';
 import type { EventBus } from '../events/bus.ts';
+import { parseRfc3339, parseTimestamp } from '../events/clock.ts';
+import type { Filters } from '../events/filters.ts';
 import { digestOf } from './blobs.ts';
 import type { LayerKeeper } from './layers.ts';
 import type { ImageStore, LocalImage } from './local.ts';
@@ -140,11 +142,18 @@ async function removeParent(parts: RemoveParts, image: LocalImage): Promise<Remo
   return removeWhole(parts, parent);
 }
 
-/** Removes images without a tag (or, with `all`, every one) that no container uses. */
+/** Removes images without a tag (or, with `all`, every one) that no container uses, as far as the filters let them. */
 export async function pruneImages(
   parts: RemoveParts,
   all: boolean,
+  filters: Filters,
 ): Promise<{ removed: RemovedImage[]; bytes: number }> {
+  const until = parseTimestamp(filters.get('until')[0]);
+  const passes = (image: LocalImage) => {
+    const labels = image.config.config?.Labels ?? {};
+    if (!filters.labels((name) => labels[name])) return false;
+    return until === undefined || parseRfc3339(image.created) <= until;
+  };
   const before = ownBytes(parts.images);
   const used = new Set(parts.users().map((user) => user.image));
   const removed: RemovedImage[] = [];
@@ -153,7 +162,7 @@ export async function pruneImages(
     const isTagged = image.localReferences.some((each) => !each.includes('@'));
     const isNeeded = used.has(image.id) || parts.images.children(image.id).length > 0;
     // an earlier one may have taken its parent along
-    if (isNeeded || !parts.images.byId(image.id)) continue;
+    if (isNeeded || !parts.images.byId(image.id) || !passes(image)) continue;
     if (all || !isTagged) removed.push(...(await removeWhole(parts, image)));
   }
   await parts.layers.collect();

@@ -39,10 +39,7 @@ export function imageRoutes(parts: ExecParts, catalogue: Catalogue): Route[] {
     route('POST', '/images/create', (call) => pull(parts, catalogue, call)),
     route('POST', '/images/prune', async (call) => {
       const filters = Filters.parse(call.query.get('filters'), ['dangling', 'label', 'label!', 'until']);
-      if (filters.has('label') || filters.has('label!') || filters.has('until')) {
-        throw new NotImplemented('image prune knows only the filter dangling in Berth yet');
-      }
-      const { removed, bytes } = await pruneImages(removal, filters.boolean('dangling') === false);
+      const { removed, bytes } = await pruneImages(removal, filters.boolean('dangling') === false, filters);
       call.send(200, { ImagesDeleted: removed.length > 0 ? removed : null, SpaceReclaimed: bytes });
     }),
     route('POST', '/images/load', (call) => load(parts, call)),

@@ -7,6 +7,7 @@ import { formatNanos, nowNanos } from '../../events/clock.ts';
 import { Filters } from '../../events/filters.ts';
 import type { ExecParts } from '../../exec/parts.ts';
 import { listImages } from '../../image/list.ts';
+import type { ImageStore } from '../../image/local.ts';
 import { GO_ARCHITECTURE } from '../../image/pull.ts';
 import { IN_SANDBOX } from '../../sandbox/sandbox.ts';
 import type { Call } from '../call.ts';
@@ -166,7 +167,7 @@ async function diskUsage(parts: ExecParts, call: Call): Promise<Record<string, u
   const images = wants('image')
     ? listImages(parts.images, none).map((image) => ({
         ...image,
-        SharedSize: 0,
+        SharedSize: sharedSize(parts.images, image.Id),
         Containers: users.filter((id) => id === image.Id).length,
       }))
     : null;
@@ -180,4 +181,14 @@ async function diskUsage(parts: ExecParts, call: Call): Promise<Record<string, u
     Volumes: wants('volume') ? [] : null,
     BuildCache: wants('build-cache') ? [] : null,
   };
+}
+
+/** Bytes of an image's layers that others have too. */
+function sharedSize(images: ImageStore, id: unknown): number {
+  const all = images.list();
+  const others = new Set(
+    all.filter((each) => each.id !== id).flatMap((each) => each.layers.map((layer) => layer.diffId)),
+  );
+  const own = all.find((each) => each.id === id)?.layers ?? [];
+  return own.reduce((sum, layer) => sum + (others.has(layer.diffId) ? layer.unpackedSize : 0), 0);
 }
