@@ -47,11 +47,20 @@ export async function attachExec(parts: ExecParts, exec: Exec): Promise<Attachme
   });
 }
 
+/** Looks up what the process of a claimed exec is made of; the caller may do something else meanwhile. */
+export function prepareExec(parts: ExecParts, container: Container, exec: Exec): Promise<OciProcess> {
+  const prepared = ociProcess(parts, container, exec);
+  // whoever runs it hears of a failure
+  prepared.catch(() => undefined);
+  return prepared;
+}
+
 /** Runs a claimed exec. When it cannot be started, it has ended with 126 or 127, and the error says why. */
 export async function runExec(
   parts: ExecParts,
   container: Container,
   exec: Exec,
+  prepared: Promise<OciProcess>,
   isDetached: boolean,
 ): Promise<void> {
   const { init } = parts.sandbox;
@@ -60,7 +69,7 @@ export async function runExec(
   const file = `${directory}/${exec.id}.json`;
   const process = processSpec(exec, isDetached);
   try {
-    exec.process = await ociProcess(parts, container, exec);
+    exec.process = await prepared;
     const { pid } = await init.start(
       [
         { kind: 'mkdir', path: directory, mode: 0o700 },

@@ -5,7 +5,7 @@ import { messageOf } from '../../errors.ts';
 import { createExec } from '../../exec/create.ts';
 import { inspectExec, resizeExec } from '../../exec/inspect.ts';
 import type { ExecParts } from '../../exec/parts.ts';
-import { attachExec, claimExec, execKey, runExec } from '../../exec/start.ts';
+import { attachExec, claimExec, execKey, prepareExec, runExec } from '../../exec/start.ts';
 import type { Exec } from '../../exec/store.ts';
 import type { Call } from '../call.ts';
 import { parseDetachKeys } from '../detach-keys.ts';
@@ -75,12 +75,13 @@ async function start(parts: ExecParts, call: Call): Promise<void> {
   const body = await call.json(StartBody, { optional: true });
   const container = claimExec(parts, exec);
   if (body.ConsoleSize && exec.config.tty) exec.config.consoleSize = body.ConsoleSize;
+  const prepared = prepareExec(parts, container, exec);
   if (body.Detach) {
-    await runExec(parts, container, exec, true);
+    await runExec(parts, container, exec, prepared, true);
     call.empty(200);
     return;
   }
-  await startAttached(parts, call, exec, () => runExec(parts, container, exec, false));
+  await startAttached(parts, call, exec, () => runExec(parts, container, exec, prepared, false));
 }
 
 /** Errors after the answer has begun go into the stream, as dockerd does; the exit code says 126 or 127. */
