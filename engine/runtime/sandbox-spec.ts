@@ -75,9 +75,11 @@ export function sandboxSpec(input: SandboxSpecInput): OciSpec {
     },
     mounts: MOUNTS.map((entry) => ({ ...entry })),
     linux: {
-      namespaces: (['pid', 'network', 'ipc', 'uts', 'mount', 'user', 'cgroup'] as const).map((type) => ({
-        type,
-      })),
+      namespaces: [
+        // berth-launch made it, as the sandbox's own id: one that crun made would be counted as root's
+        { type: 'user', path: `${STAGE}/userns` },
+        ...(['pid', 'network', 'ipc', 'uts', 'mount', 'cgroup'] as const).map((type) => ({ type })),
+      ],
       uidMappings: range,
       gidMappings: range,
       seccomp: sandboxSeccomp(input.arch),

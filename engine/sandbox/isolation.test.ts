@@ -104,6 +104,19 @@ describe.skipIf(missing)(`a sandbox is closed${missing ? ` (${missing})` : ''}`,
     expect(sockets).toBeLessThan(12);
   });
 
+  it('to what the kernel counts by user: one that uses up its inotify instances leaves others theirs', async () => {
+    const number = process.arch === 'arm64' ? 26 : 294;
+    const make = (count: number, after: string) =>
+      `perl -e '$| = 1; $n = 0; while ($n < ${count} && syscall(${number}, 0) >= 0) { $n++ } print $n; ${after}'`;
+    const limit = Number(await readFile('/proc/sys/fs/inotify/max_user_instances', 'utf8'));
+    const wanted = Math.min(limit + 1, 10_000);
+    // both at the same time: the greedy one holds what it has until the other has tried
+    const greedy = shell(sandbox, make(wanted, 'sleep 2'));
+    await shell(sandbox, 'sleep 1');
+    expect((await shell(neighbor, make(1, ''))).output).toBe('1');
+    expect(Number((await greedy).output)).toBe(Math.min(limit, wanted));
+  });
+
   it('with descriptors of PID 1 that lead to nothing outside but its listener', async () => {
     const { output } = await shell(sandbox, 'ls -l /proc/1/fd');
     expect(output).not.toMatch(/-> \/(?!dev\/null)/);

@@ -133,16 +133,22 @@ static void make_directory(const char *path, mode_t mode)
         fail("mkdir", path);
 }
 
+static void make_file(const char *path)
+{
+    int file = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
+    if (file < 0)
+        fail("create", path);
+    close(file);
+}
+
 /** Everything the sandbox sees, mounted below the tree, which is the working directory here. */
 static void mount_tree(const struct config *config, int disk)
 {
     static const char *const places[] = {"disk", "image", "root", "shared", "bundle"};
     for (size_t i = 0; i < sizeof places / sizeof *places; i++)
         make_directory(places[i], 0755);
-    int file = open("berth-init", O_WRONLY | O_CREAT | O_CLOEXEC, 0755);
-    if (file < 0)
-        fail("mkdir", "berth-init");
-    close(file);
+    make_file("berth-init");
+    make_file("userns");
 
     disk_mount(disk, config->disk, "disk");
     // The disk holds ids 0…65535, as the sandbox sees them: an image fits any range. Made before the ids are mapped.
@@ -166,6 +172,7 @@ static void mount_tree(const struct config *config, int disk)
     int layers = open_inside("root", "var/lib/docker/shared");
     become_owner(0);
     idmap_bind(userns, config->layers, layers, 1);
+    bind_namespace(userns, open_place("userns"));
     close(userns);
     bind_read_only(config->shared, open_place("shared"));
     bind_read_only(config->bundle, open_place("bundle"));

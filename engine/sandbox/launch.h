@@ -35,7 +35,7 @@ int disk_open(const char *image);
 /** disk.c: attaches the image to a loop device that goes with its last user, and mounts it; closes `file`. */
 void disk_mount(int file, const char *image, const char *target);
 
-/** mounts.c: a user namespace descriptor with the sandbox's id range. */
+/** mounts.c: the sandbox's user namespace with its id range, owned by the range's first id. */
 int idmap_open(uint32_t uid_base);
 /** mounts.c: a descriptor to mount onto; fails at a symlink. */
 int open_place(const char *path);
@@ -46,6 +46,8 @@ int open_place(const char *path);
 int open_inside(const char *root, const char *path);
 /** mounts.c: clones the mount at `source` onto `target` with the range's ids; optionally read-only. Closes `target`. */
 void idmap_bind(int userns, const char *source, int target, int read_only);
+/** mounts.c: gives a namespace a name, the file that `target` holds open; closes `target`. */
+void bind_namespace(int fd, int target);
 void bind_mount(const char *source, int target);
 void bind_read_only(const char *source, int target);
 /** mounts.c: files are made as this host id from now on, with all of root's capabilities; 0 to be root again. */

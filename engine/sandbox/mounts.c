@@ -54,7 +54,11 @@ int idmap_open(uint32_t uid_base)
     if (child < 0)
         fail("user namespace", "fork");
     if (child == 0) {
-        // The namespace lives as long as its descriptor; this process only until the maps are written.
+        // The namespace lives as long as its descriptor; this process only until the maps are written. Who makes it owns
+        // it, and the kernel counts against its owner what is used in it (inotify, namespaces, …): an owner for each.
+        if (seteuid(uid_base) < 0)
+            _exit(1);
+        become_owner(uid_base);
         if (unshare(CLONE_NEWUSER) < 0 || write(ready[1], "x", 1) != 1)
             _exit(1);
         close(ready[1]);
@@ -125,6 +129,13 @@ void idmap_bind(int userns, const char *source, int target, int read_only)
         .userns = (uint64_t)userns,
     };
     clone_mount(source, target, attributes, "id-mapped mount");
+}
+
+void bind_namespace(int fd, int target)
+{
+    char path[64];
+    snprintf(path, sizeof path, "/proc/self/fd/%d", fd);
+    clone_mount(path, target, (struct attributes){.set = ATTR_RDONLY}, "bind namespace");
 }
 
 void bind_mount(const char *source, int target)
