@@ -2,44 +2,15 @@
 
 import { spawn } from 'node:child_process';
 import { randomBytes } from 'node:crypto';
-import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
-import { DockerCli, dockerCommand } from './support/docker.ts';
-import { engineMissing, SETUP_DATA, TestEngine } from './support/engine.ts';
-
-interface Target {
-  title: string;
-  open(): Promise<DockerCli>;
-  close(): Promise<void>;
-}
-
-let engine: TestEngine | undefined;
-const targets: Target[] = [
-  {
-    title: 'Berth',
-    async open() {
-      engine = await TestEngine.start();
-      await engine.control.createSandbox({ name: 'cli' });
-      const docker = await engine.docker('cli');
-      await docker.ok('pull', 'busybox');
-      return docker;
-    },
-    close: async () => engine?.dispose(),
-  },
-];
-const peer = process.env.BERTH_PEER;
-if (peer) {
-  targets.push({
-    title: 'dockerd',
-    open: async () => new DockerCli(dockerCommand(path.join(SETUP_DATA, 'host-image/root')), peer),
-    close: async () => {},
-  });
-}
+import type { DockerCli } from './support/docker.ts';
+import { engineMissing } from './support/engine.ts';
+import { dockerTargets } from './support/targets.ts';
 
 const unique = (prefix: string) => `${prefix}-${randomBytes(4).toString('hex')}`;
 
-describe.skipIf(engineMissing).each(targets)(
+describe.skipIf(engineMissing).each(dockerTargets('cli'))(
   `docker CLI on $title${engineMissing ? ` (${engineMissing})` : ''}`,
   (target) => {
     let docker: DockerCli;

@@ -142,19 +142,21 @@ describe.skipIf(engineMissing)(`kill -9 of the engine${engineMissing ? ` (${engi
       .filter((name) => /^[0-9a-f]{64}$/.test(name) && !all.includes(name));
     expect(strangers).toEqual([]);
     if (all.length > 0) await docker.ok('rm', '-f', ...all);
-    const left = await engine.control.run('crash', {
-      argv: [
-        'sh',
-        '-c',
-        'ls /var/lib/docker/containers /run/docker/netns /run/crun; grep -c overlay2 /proc/mounts; ip -o link | grep -c veth; find /sys/fs/cgroup -path "*/docker/*" -type d | wc -l',
-      ],
-    });
-    expect(
-      left.stdout
+    const left = async () => {
+      const { stdout } = await engine.control.run('crash', {
+        argv: [
+          'sh',
+          '-c',
+          'ls /var/lib/docker/containers /run/docker/netns /run/crun; grep -c overlay2 /proc/mounts; ip -o link | grep -c veth; find /sys/fs/cgroup -path "*/docker/*" -type d | wc -l',
+        ],
+      });
+      return stdout
         .replace(/\S+:\n/g, '')
         .trim()
-        .split(/\s+/),
-    ).toEqual(['0', '0', '0']);
+        .split(/\s+/);
+    };
+    // The kernel takes a network namespace and its cables down a moment after its last user has gone.
+    await expect.poll(left, { timeout: 10_000 }).toEqual(['0', '0', '0']);
   });
 
   it('leaves no temporary files in its data', () => {

@@ -263,6 +263,28 @@ describe('files and ports', () => {
     expect(text).toBe('abcdef');
   });
 
+  it('takes no more of a file than was asked for from a PID 1 that never stops sending, and hangs up', async () => {
+    const data = encodeFrame(Type.DATA, 0, Buffer.alloc(2 ** 16, 'x'));
+    const hungUp = new Promise<void>((resolve) => {
+      fake.answers.set(Type.FILE, (frame, socket) => {
+        socket.once('close', () => resolve());
+        const flood = () => {
+          while (!socket.destroyed && socket.write(data));
+        };
+        socket.write(reply(frame.id));
+        socket.on('drain', flood);
+        flood();
+      });
+    });
+    const { body } = await client.readFile('/etc/passwd', { limit: 2 ** 20 });
+    let size = 0;
+    await expect(async () => {
+      for await (const chunk of body) size += chunk.length;
+    }).rejects.toBeInstanceOf(InvalidParameter);
+    await hungUp;
+    expect(size).toBeLessThanOrEqual(2 ** 20);
+  });
+
   it('hands over the raw connection with what came right after the reply', async () => {
     fake.answers.set(Type.DIAL, (frame, socket) => {
       socket.write(Buffer.concat([reply(frame.id), Buffer.from('HTTP/1.1')]));

@@ -185,9 +185,12 @@ export async function readFileFrom(
   const { frames, reply, socket } = await openStream(socketPath, Type.FILE, w.finish(), path);
 
   async function* content(): AsyncGenerator<Buffer> {
+    let left = options.limit ?? Number.POSITIVE_INFINITY;
     for await (const frame of frames) {
       if (frame.type === Type.END) return;
       if (frame.type !== Type.DATA) throw violation(`frame ${frame.type} in a file`);
+      left -= frame.body.length;
+      if (left < 0) throw violation('more of a file than was asked for');
       if (frame.body.length > 0) yield frame.body;
     }
   }
