@@ -16,14 +16,8 @@ export async function readText(init: InitApi, path: string): Promise<string | un
     throw error;
   }
   const chunks: Buffer[] = [];
-  let size = 0;
-  for await (const chunk of body) {
-    chunks.push(chunk);
-    size += chunk.length;
-    // a PID 1 that was replaced need not keep to the limit; leaving the loop ends the connection
-    if (size >= LIMIT) break;
-  }
-  return Buffer.concat(chunks).subarray(0, LIMIT).toString('utf8');
+  for await (const chunk of body) chunks.push(chunk);
+  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** Whether a path is there, whatever it is. */
