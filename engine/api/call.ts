@@ -144,10 +144,16 @@ function parse<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {
 async function readAll(req: IncomingMessage): Promise<Buffer> {
   const chunks: Buffer[] = [];
   let size = 0;
-  for await (const chunk of req) {
-    size += chunk.length;
-    if (size > MAX_BODY) throw new EngineError(413, 'the request body is too large');
-    chunks.push(chunk);
+  try {
+    for await (const chunk of req) {
+      size += chunk.length;
+      if (size > MAX_BODY) throw new EngineError(413, 'the request body is too large');
+      chunks.push(chunk);
+    }
+  } catch (error) {
+    // a client that went away in the middle is no fault of ours
+    if (error instanceof EngineError || req.complete) throw error;
+    throw new InvalidParameter('invalid JSON: unexpected EOF', { cause: error });
   }
   return Buffer.concat(chunks);
 }

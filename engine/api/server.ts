@@ -3,7 +3,7 @@
 import { type IncomingMessage, ServerResponse } from 'node:http';
 import { Socket } from 'node:net';
 import type { Duplex } from 'node:stream';
-import { NotFound } from '../errors.ts';
+import { InvalidParameter, NotFound } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import { Call, type Upgrade } from './call.ts';
 import { sendError } from './errors.ts';
@@ -46,7 +46,9 @@ export class ApiServer {
     res: ServerResponse,
     upgrade: Upgrade | undefined,
   ): Promise<void> {
-    const url = new URL(req.url ?? '/', 'http://docker');
+    const target = req.url ?? '/';
+    if (!URL.canParse(target, 'http://docker')) throw new InvalidParameter('the address is not valid');
+    const url = new URL(target, 'http://docker');
     const [, version, rest] = /^\/v(\d+\.\d+)(\/.*)$/.exec(url.pathname) ?? [
       undefined,
       API_VERSION,

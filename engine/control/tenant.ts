@@ -56,7 +56,16 @@ export class Tenants {
   async #listen(sandbox: LabHost): Promise<http.Server> {
     const server = createStreamServer();
     server.maxConnections = MAX_CONNECTIONS;
+    const busy = new WeakSet<Duplex>();
     server.on('request', (request, response) => {
+      const { socket } = request;
+      // No Docker client sends a request before the answer to its last one. Node would begin them all at once.
+      if (busy.has(socket)) {
+        socket.destroy();
+        return;
+      }
+      busy.add(socket);
+      response.once('close', () => busy.delete(socket));
       try {
         this.of(sandbox).handle(request, response);
       } catch (error) {
