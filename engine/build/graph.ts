@@ -17,9 +17,15 @@ export interface Vertex {
   readonly source?: SourceRange;
 }
 
+/** A Dockerfile as it was read: fronts show lines of it beside errors and warnings. */
+export interface SourceFile {
+  readonly name: string;
+  readonly data: Buffer;
+}
+
 /** Lines of a Dockerfile, from 1, both included. */
 export interface SourceRange {
-  readonly file: string;
+  readonly file: SourceFile;
   readonly firstLine: number;
   readonly lastLine: number;
 }
