@@ -65,6 +65,7 @@ async function boot(): Promise<void> {
     uidBase: 100_000,
     cgroupVersion: 2,
     cgroupControllers: [],
+    state: 'running',
     stateDir,
     dockerSocket: '',
     init,

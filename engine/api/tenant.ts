@@ -11,6 +11,7 @@ import { claimEndpoints, reconcileContainers } from '../container/reconcile.ts';
 import { ContainerStore } from '../container/store.ts';
 import { type DockerEvent, EventBus } from '../events/bus.ts';
 import { formatNanos, nowNanos } from '../events/clock.ts';
+import { HealthMonitor } from '../exec/health-monitor.ts';
 import type { ExecParts } from '../exec/parts.ts';
 import { reconcileExecs } from '../exec/reconcile.ts';
 import { watchExecExits } from '../exec/start.ts';
@@ -62,6 +63,8 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     init.start(initLayerSteps()),
   ]);
   const bridge = new BridgeNetwork(sandbox.id);
+  const accounts = new Accounts(init);
+  const health = new HealthMonitor({ sandbox, containers, events, accounts, log });
   const execs = new ExecStore((exec) => containers.byFullId(exec.containerId)?.execs.delete(exec.id));
   const parts: ExecParts = {
     sandbox,
@@ -70,7 +73,8 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     layers: new LayerKeeper(sandbox, images, () => containers.list().map(({ record }) => record.layers)),
     bridge,
     events,
-    accounts: new Accounts(init),
+    accounts,
+    health,
     log,
     seccompProfile,
     hasSwapLimit: swapLimit,
@@ -102,6 +106,7 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     async dispose() {
       for (const unwatch of unwatchers) unwatch();
       execs.dispose();
+      health.dispose();
       // A change that is under way is finished, so that its record says what is.
       await Promise.all(
         containers.list().map((container) => {

@@ -38,7 +38,32 @@ const words = z
   .nullish()
   .transform((value) => (typeof value === 'string' ? [value] : (value ?? null)));
 
-export const Healthcheck = z.looseObject({ Test: z.array(z.string()).nullish() });
+/** nanoseconds, or a count; 0 is: not said */
+const omitted = z
+  .number()
+  .int()
+  .nullish()
+  .transform((value) => value || undefined);
+
+/** `HEALTHCHECK`: what is not said is left out. */
+export const Healthcheck = z
+  .object({
+    Test: z.array(z.string()).nullish(),
+    Interval: omitted,
+    Timeout: omitted,
+    StartPeriod: omitted,
+    StartInterval: omitted,
+    Retries: omitted,
+  })
+  .transform(({ Test, Interval, Timeout, StartPeriod, StartInterval, Retries }) => ({
+    ...(Test ? { Test } : {}),
+    ...(Interval ? { Interval } : {}),
+    ...(Timeout ? { Timeout } : {}),
+    ...(StartPeriod ? { StartPeriod } : {}),
+    ...(StartInterval ? { StartInterval } : {}),
+    ...(Retries ? { Retries } : {}),
+  }));
+export type Healthcheck = z.infer<typeof Healthcheck>;
 
 /** `Config`: what is the image's and the user's about the process. */
 export const ContainerConfig = z.object({

@@ -4,8 +4,9 @@ import { InvalidParameter, NotFound } from '../errors.ts';
 import { formatNanos, nowNanos } from '../events/clock.ts';
 import { requireImage } from '../image/list.ts';
 import type { LocalImage } from '../image/local.ts';
-import type { ContainerConfig, EndpointRequest, HostConfig } from './config.ts';
+import { type ContainerConfig, type EndpointRequest, Healthcheck, type HostConfig } from './config.ts';
 import type { Container } from './container.ts';
+import { mergeHealthcheck, validateHealthcheck } from './health.ts';
 import { newId } from './id.ts';
 import { pathExists } from './lab-files.ts';
 import { mountPoints } from './mounts.ts';
@@ -35,8 +36,9 @@ export async function createContainer(
   checkPlatform(image, options.config.Image, options.platform);
   const hostConfig = completeHostConfig(parts, options.hostConfig);
   const config = mergeImageConfig(options.config, image, id, hostConfig, parts.sandbox.hostname);
-  refuseUnsupported(config, hostConfig);
+  refuseUnsupported(hostConfig);
   validateConfig(config, hostConfig, parts.sandbox.limits);
+  validateHealthcheck(config.Healthcheck);
   parseSecurityOptions(hostConfig.SecurityOpt ?? []);
   const mac = validateEndpoints(options.endpoints, hostConfig.NetworkMode) ?? config.MacAddress;
   await checkMountSources(parts, config, hostConfig);
@@ -141,7 +143,10 @@ function mergeImageConfig(
     Volumes: Object.keys(volumes).length > 0 ? volumes : null,
     Labels: { ...theirs.Labels, ...own.Labels },
     StopSignal: own.StopSignal || theirs.StopSignal,
-    Healthcheck: own.Healthcheck ?? theirs.Healthcheck,
+    Healthcheck: mergeHealthcheck(
+      own.Healthcheck,
+      Healthcheck.optional().catch(undefined).parse(theirs.Healthcheck),
+    ),
     Shell: own.Shell ?? theirs.Shell,
     OnBuild: null,
   };

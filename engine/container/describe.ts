@@ -4,7 +4,7 @@ import { nowNanos, parseRfc3339, ZERO_TIME } from '../events/clock.ts';
 import { DEFAULT_SUBNET } from '../network/addresses.ts';
 import type { BridgeNetwork } from '../network/bridge.ts';
 import { defaultNetworkId, netnsPath } from '../network/bridge.ts';
-import type { ContainerRecord } from './record.ts';
+import type { ContainerRecord, Health } from './record.ts';
 
 const UNITS: readonly [limit: number, seconds: number, one: string, many: string][] = [
   [60, 1, '1 second', 'seconds'],
@@ -34,7 +34,7 @@ export function statusText({ state, intent }: ContainerRecord): string {
   if (intent === 'removing') return 'Removal In Progress';
   switch (state.status) {
     case 'running':
-      return `Up ${since(state.startedAt)}`;
+      return `Up ${since(state.startedAt)}${healthText(state.health)}`;
     case 'paused':
       return `Up ${since(state.startedAt)} (Paused)`;
     case 'restarting':
@@ -46,6 +46,11 @@ export function statusText({ state, intent }: ContainerRecord): string {
         ? 'Created'
         : `Exited (${state.exitCode}) ${since(state.finishedAt)} ago`;
   }
+}
+
+function healthText(health: Health | undefined): string {
+  if (!health) return '';
+  return health.status === 'starting' ? ' (health: starting)' : ` (${health.status})`;
 }
 
 /** `State` of docker ps, and `State.Status` of inspect. */

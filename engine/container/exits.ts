@@ -5,6 +5,7 @@ import { formatNanos, nowNanos, parseRfc3339 } from '../events/clock.ts';
 import type { ProcessState } from '../sandbox/init-types.ts';
 import { cleanupSteps, removalSteps } from './cleanup.ts';
 import type { Container } from './container.ts';
+import { unwatchedHealth } from './health.ts';
 import type { ContainerParts } from './parts.ts';
 import { isRunning } from './record.ts';
 import { forgetRemoved } from './remove.ts';
@@ -49,8 +50,10 @@ export async function handleExit(parts: ContainerParts, container: Container, ex
       exitCode: exit.status,
       finishedAt: formatNanos(exit.finished),
       oomKilled: exit.oomKilled,
+      health: unwatchedHealth(before.state.health),
     },
   });
+  parts.health.update(container);
   const isClean = await parts.bridge
     .exclusively(before.endpoint, () =>
       init.start(removes ? removalSteps(parts, before) : cleanupSteps(parts, before)),

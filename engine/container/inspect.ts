@@ -5,6 +5,7 @@ import { IN_SANDBOX } from '../sandbox/sandbox.ts';
 import type { Container } from './container.ts';
 import { networkSettings, stateName } from './describe.ts';
 import { containerDir, layerDir, logPath } from './files.ts';
+import { describeHealth } from './health.ts';
 import { describeMounts } from './mounts.ts';
 import type { ContainerParts } from './parts.ts';
 import { isRunning } from './record.ts';
@@ -39,6 +40,7 @@ export async function inspectContainer(
       Error: state.error,
       StartedAt: state.startedAt,
       FinishedAt: state.finishedAt,
+      ...(state.health ? { Health: describeHealth(state.health) } : {}),
     },
     Image: record.image,
     ResolvConfPath: `${containerDir(id)}/resolv.conf`,

@@ -84,7 +84,7 @@ function selector(parts: ContainerParts, filters: Filters): (record: ContainerRe
     filters.any('network', (network) => isOnNetwork(parts, record, network)) &&
     filters.any('publish', (port) => hasPort(record, port, true)) &&
     filters.any('expose', (port) => hasPort(record, port, false)) &&
-    filters.any('health', (health) => health === 'none') &&
+    filters.any('health', (health) => health === (record.state.health?.status ?? 'none')) &&
     isTask !== true;
 }
 

@@ -7,6 +7,7 @@ import type { Logger } from '../log.ts';
 import type { BridgeNetwork } from '../network/bridge.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { Accounts } from './accounts.ts';
+import type { HealthWatch } from './health.ts';
 import type { ContainerStore } from './store.ts';
 
 export interface ContainerParts {
@@ -17,6 +18,7 @@ export interface ContainerParts {
   readonly bridge: BridgeNetwork;
   readonly events: EventBus;
   readonly accounts: Accounts;
+  readonly health: HealthWatch;
   readonly log: Logger;
   /** Docker's default, containers-common format */
   readonly seccompProfile: unknown;

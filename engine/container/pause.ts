@@ -2,6 +2,7 @@
 
 import { Conflict, messageOf, SystemError } from '../errors.ts';
 import type { Container } from './container.ts';
+import { unwatchedHealth } from './health.ts';
 import { setFrozen } from './kill.ts';
 import type { ContainerParts } from './parts.ts';
 import { isRunning } from './record.ts';
@@ -33,6 +34,10 @@ async function change(parts: ContainerParts, container: Container, pause: boolea
     throw new SystemError(`cannot ${verb} container ${container.id}: ${messageOf(error)}`, { cause: error });
   }
   const { state } = container.record;
-  await parts.containers.update(container, { state: { ...state, status: pause ? 'paused' : 'running' } });
+  const health = pause ? unwatchedHealth(state.health) : state.health;
+  await parts.containers.update(container, {
+    state: { ...state, status: pause ? 'paused' : 'running', health },
+  });
+  parts.health.update(container);
   parts.events.publish('container', verb, container.id, container.attributes);
 }

@@ -5,6 +5,7 @@ import { formatNanos } from '../events/clock.ts';
 import { cleanupSteps } from './cleanup.ts';
 import type { Container } from './container.ts';
 import { handleExit, scheduleRestart, unseenExit } from './exits.ts';
+import { healthAtStart } from './health.ts';
 import { SIGKILL } from './kill.ts';
 import type { ContainerParts } from './parts.ts';
 import { isRunning } from './record.ts';
@@ -30,6 +31,7 @@ function reconcile(parts: ContainerParts, container: Container): Promise<void> {
   return container.lock.run(async () => {
     try {
       await setRight(parts, container);
+      parts.health.update(container);
     } catch (error) {
       parts.log.error({ err: error, container: container.id }, 'a container could not be reconciled');
     }
@@ -68,6 +70,7 @@ async function finishStart(parts: ContainerParts, container: Container): Promise
       error: '',
       startedAt: formatNanos(process.started),
       oomKilled: false,
+      health: healthAtStart(container.record),
     },
   });
   if (process.state === 'ended') await handleExit(parts, container, process);

@@ -4,6 +4,24 @@ import { z } from 'zod';
 import { ZERO_TIME } from '../events/clock.ts';
 import { ContainerConfig, HostConfig } from './config.ts';
 
+const ProbeResult = z.object({
+  /** RFC 3339 with nanoseconds */
+  start: z.string(),
+  end: z.string(),
+  /** 0 is healthy; -1 when the probe could not be run or took too long */
+  exitCode: z.number().int(),
+  output: z.string(),
+});
+export type ProbeResult = z.infer<typeof ProbeResult>;
+
+const Health = z.object({
+  status: z.enum(['starting', 'healthy', 'unhealthy']),
+  failingStreak: z.number().int(),
+  /** oldest first */
+  log: z.array(ProbeResult),
+});
+export type Health = z.infer<typeof Health>;
+
 const State = z.object({
   status: z.enum(['created', 'running', 'paused', 'restarting', 'exited', 'dead']),
   pid: z.number().int(),
@@ -12,6 +30,8 @@ const State = z.object({
   startedAt: z.string(),
   finishedAt: z.string(),
   oomKilled: z.boolean(),
+  /** of a container with a health check that has been started */
+  health: Health.optional(),
 });
 export type ContainerState = z.infer<typeof State>;
 

@@ -15,6 +15,7 @@ import { cleanupSteps } from './cleanup.ts';
 import type { Container } from './container.ts';
 import { createFailed, explainStartFailure } from './failure.ts';
 import { bundleDir, consoleSocket, containerDir, hostsFile, layerDir, logPath, resolvConf } from './files.ts';
+import { healthAtStart } from './health.ts';
 import { mountPoints } from './mounts.ts';
 import type { ContainerParts } from './parts.ts';
 import { type ContainerRecord, isRunning } from './record.ts';
@@ -84,6 +85,7 @@ export async function startLocked(parts: ContainerParts, container: Container): 
         startedAt: startTime(parts, container),
         finishedAt: record.state.finishedAt,
         oomKilled: false,
+        health: healthAtStart(record),
       },
     });
   } catch (error) {
@@ -91,6 +93,7 @@ export async function startLocked(parts: ContainerParts, container: Container): 
     throw refusal(error);
   }
   container.isReserved = false;
+  parts.health.update(container);
   if (endpoint) publishNetwork(parts, container, 'connect');
   parts.events.publish('container', 'start', container.id, container.attributes);
 }

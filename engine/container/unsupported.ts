@@ -1,7 +1,7 @@
 // Options of a container that Berth does not honor: refused by name, never silently ignored.
 
 import { InvalidParameter, NotImplemented } from '../errors.ts';
-import type { ContainerConfig, HostConfig } from './config.ts';
+import type { HostConfig } from './config.ts';
 
 /** An option, and whether a request really asks for something by it. */
 type Check<T> = readonly [option: string, isAsked: (config: T) => boolean];
@@ -39,10 +39,6 @@ const HOST_OPTIONS: readonly Check<HostConfig>[] = [
   ['IOMaximumBandwidth', (h) => h.IOMaximumBandwidth !== 0],
 ];
 
-const CONFIG_OPTIONS: readonly Check<ContainerConfig>[] = [
-  ['--health-cmd', (c) => isFull(c.Healthcheck?.Test) && c.Healthcheck?.Test?.[0] !== 'NONE'],
-];
-
 function isPrivate(propagation: string | undefined): boolean {
   return !propagation || propagation === 'rprivate' || propagation === 'private';
 }
@@ -51,10 +47,8 @@ const LOG_DRIVERS = ['json-file', 'none'];
 const RUNTIMES = ['', 'crun', 'runc', 'io.containerd.runc.v2'];
 
 /** Throws NotImplemented naming the first option that Berth does not honor yet. */
-export function refuseUnsupported(config: ContainerConfig, hostConfig: HostConfig): void {
-  const asked =
-    HOST_OPTIONS.find(([, isAsked]) => isAsked(hostConfig)) ??
-    CONFIG_OPTIONS.find(([, isAsked]) => isAsked(config));
+export function refuseUnsupported(hostConfig: HostConfig): void {
+  const asked = HOST_OPTIONS.find(([, isAsked]) => isAsked(hostConfig));
   if (asked) throw new NotImplemented(`${asked[0]} is not supported by Berth yet`);
   const driver = hostConfig.LogConfig.Type;
   if (!LOG_DRIVERS.includes(driver)) {

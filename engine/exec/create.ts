@@ -49,15 +49,15 @@ export function createExec(parts: ExecParts, container: Container, config: ExecC
 }
 
 /** An exec's command as events name it: moby's "command args", with a space even when there are no arguments. */
-export function commandOf({ config: { argv } }: Exec): string {
+export function commandOf({ config: { argv } }: Pick<Exec, 'config'>): string {
   return `${argv[0] ?? ''} ${argv.slice(1).join(' ')}`;
 }
 
 /** Publishes an exec event of a container. */
 export function publishExec(
-  parts: ExecParts,
+  parts: Pick<ExecParts, 'events'>,
   container: Container,
-  exec: Exec,
+  exec: Pick<Exec, 'id'>,
   action: string,
   more: Record<string, string> = {},
 ): void {

@@ -3,6 +3,7 @@
 import type { Container } from '../container/container.ts';
 import { execFailedText, explainStartFailure } from '../container/failure.ts';
 import { bundleDir, consoleSocket } from '../container/files.ts';
+import type { ContainerParts } from '../container/parts.ts';
 import { parseSecurityOptions } from '../container/security.ts';
 import { capabilitiesOf, environment, processCapabilities } from '../container/spec.ts';
 import { resolveUser } from '../container/user.ts';
@@ -13,7 +14,7 @@ import { type Attachment, type ProcessSpec, type ProcessState, StartFailed } fro
 import { IN_SANDBOX } from '../sandbox/sandbox.ts';
 import { commandOf, publishExec, requireRunning } from './create.ts';
 import type { ExecParts } from './parts.ts';
-import type { Exec } from './store.ts';
+import type { Exec, ExecConfig } from './store.ts';
 
 export function execKey(exec: Exec): string {
   return `exec.${exec.id}`;
@@ -49,7 +50,7 @@ export async function attachExec(parts: ExecParts, exec: Exec): Promise<Attachme
 
 /** Looks up what the process of a claimed exec is made of; the caller may do something else meanwhile. */
 export function prepareExec(parts: ExecParts, container: Container, exec: Exec): Promise<OciProcess> {
-  const prepared = ociProcess(parts, container, exec);
+  const prepared = execProcess(parts, container, exec.config);
   // whoever runs it hears of a failure
   prepared.catch(() => undefined);
   return prepared;
@@ -74,7 +75,10 @@ export async function runExec(
       [
         { kind: 'mkdir', path: directory, mode: 0o700 },
         { kind: 'write', path: file, data: JSON.stringify(exec.process), mode: 0o600 },
-        { kind: 'exec', argv: crunExec(container, exec, file) },
+        {
+          kind: 'exec',
+          argv: crunExec(container, file, exec.config.tty ? consoleSocket(exec.id) : undefined),
+        },
       ],
       process,
     );
@@ -108,7 +112,8 @@ function processSpec(exec: Exec, isDetached: boolean): ProcessSpec {
   };
 }
 
-function crunExec(container: Container, exec: Exec, file: string): string[] {
+/** The command that runs the process described in `file`, and writes its pid beside it. */
+export function crunExec(container: Container, file: string, console?: string): string[] {
   const base = file.replace(/\.json$/, '');
   return [
     'crun',
@@ -118,14 +123,18 @@ function crunExec(container: Container, exec: Exec, file: string): string[] {
     '--detach',
     `--process=${file}`,
     `--pid-file=${base}.pid`,
-    ...(exec.config.tty ? [`--console-socket=${consoleSocket(exec.id)}`] : []),
+    ...(console === undefined ? [] : [`--console-socket=${console}`]),
     container.id,
   ];
 }
 
-async function ociProcess(parts: ExecParts, container: Container, exec: Exec): Promise<OciProcess> {
+/** What the process of an exec is made of, by the container's accounts and rights as they are now. */
+export async function execProcess(
+  parts: Pick<ContainerParts, 'accounts'>,
+  container: Container,
+  config: ExecConfig,
+): Promise<OciProcess> {
   const { record } = container;
-  const { config } = exec;
   const accounts = await parts.accounts.read(record, true);
   const user = resolveUser(
     config.user || record.config.User,

@@ -2,9 +2,10 @@
 
 import { z } from 'zod';
 import { InvalidParameter } from '../errors.ts';
+import { healthcheck } from './healthcheck.ts';
 import type { OciContainerConfig } from './oci-image.ts';
 
-const VALID = 'CMD ENTRYPOINT ENV EXPOSE LABEL ONBUILD STOPSIGNAL USER VOLUME WORKDIR'.split(' ');
+const VALID = 'CMD ENTRYPOINT ENV EXPOSE HEALTHCHECK LABEL ONBUILD STOPSIGNAL USER VOLUME WORKDIR'.split(' ');
 
 /** Applies instructions to a copy of the configuration. Throws InvalidParameter. */
 export function applyChanges(config: OciContainerConfig, changes: readonly string[]): OciContainerConfig {
@@ -36,6 +37,9 @@ function applyChange(config: OciContainerConfig, line: string): void {
       break;
     case 'EXPOSE':
       config.ExposedPorts = { ...config.ExposedPorts, ...keys(words(rest).map(port)) };
+      break;
+    case 'HEALTHCHECK':
+      config.Healthcheck = healthcheck(rest);
       break;
     case 'VOLUME':
       config.Volumes = { ...config.Volumes, ...keys(stringList(rest) ?? words(rest)) };

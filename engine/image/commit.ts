@@ -84,7 +84,6 @@ async function freezeLayer(
 
 function imageConfigOf({ config }: ContainerRecord): OciContainerConfig {
   const { User, ExposedPorts, Env, Cmd, Entrypoint, Volumes, WorkingDir, Labels, StopSignal } = config;
-  const check = config.Healthcheck;
   return {
     ...(User ? { User } : {}),
     ...(ExposedPorts ? { ExposedPorts } : {}),
@@ -95,7 +94,7 @@ function imageConfigOf({ config }: ContainerRecord): OciContainerConfig {
     WorkingDir,
     Labels,
     ...(StopSignal ? { StopSignal } : {}),
-    ...(check ? { Healthcheck: { ...check, Test: check.Test ?? undefined } } : {}),
+    ...(config.Healthcheck ? { Healthcheck: config.Healthcheck } : {}),
     ...(config.Shell ? { Shell: config.Shell } : {}),
     OnBuild: config.OnBuild,
   };

@@ -31,5 +31,7 @@ export interface Sandbox {
   readonly stateDir: string;
   /** host path of its Docker socket */
   readonly dockerSocket: string;
+  /** frozen: its processes stand still, PID 1 too, and nothing in it answers */
+  readonly state: 'running' | 'frozen' | 'stopped';
   readonly init: InitApi;
 }
