@@ -265,6 +265,12 @@ function builtFile(dataDir: string, name: string): string {
   return path.join(imagesDir(dataDir), 'built', `${name}.json`);
 }
 
+/** The names of the recipes that were built here once. */
+export async function builtImages(dataDir: string): Promise<ReadonlySet<string>> {
+  const files = await fs.readdir(path.join(imagesDir(dataDir), 'built')).catch(() => []);
+  return new Set(files.filter((file) => file.endsWith('.json')).map((file) => path.basename(file, '.json')));
+}
+
 async function readBuilt(dataDir: string, name: string): Promise<BuiltImage | undefined> {
   const text = await fs.readFile(builtFile(dataDir, name), 'utf8').catch(() => undefined);
   if (text === undefined) return undefined;

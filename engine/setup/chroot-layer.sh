@@ -39,3 +39,10 @@ if [ $# -gt 0 ]; then
 fi
 [ "$files" = - ] || "$(dirname "$0")/copy-files.sh" "$files" "$merged"
 [ "$script" = - ] || "$script" "$merged"
+
+if [ $# -gt 0 ]; then
+  # What apt and its friends leave behind that differs from build to build or is of no use.
+  cd "$merged"
+  rm -rf var/cache/debconf/*-old var/lib/dpkg/*-old var/log/*.log var/log/apt/* var/cache/ldconfig/aux-cache \
+    etc/passwd- etc/group- etc/shadow- etc/gshadow- etc/subuid- etc/subgid-
+fi

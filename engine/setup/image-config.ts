@@ -52,7 +52,7 @@ export function upstreamVersion(debianVersion: string): string {
 /** The image configuration (image-spec config.md). */
 export function imageConfig(parts: ImageParts): OciImageConfig {
   const { recipe, version, parent, layer } = parts;
-  const { env, entrypoint, cmd, expose, stopSignal, workdir, user } = recipe.config;
+  const { env, entrypoint, cmd, expose, volumes, stopSignal, workdir, user } = recipe.config;
   const created = parts.date.toISOString();
   return {
     created,
@@ -61,9 +61,13 @@ export function imageConfig(parts: ImageParts): OciImageConfig {
     config: {
       ...(user === undefined ? {} : { User: user }),
       ...(expose.length === 0 ? {} : { ExposedPorts: Object.fromEntries(expose.map((port) => [port, {}])) }),
-      Env: [...(parent?.config.config?.Env ?? [PATH]), ...env.map((line) => fillVersion(line, version))],
+      Env: mergeEnv(
+        parent?.config.config?.Env ?? [PATH],
+        env.map((line) => fillVersion(line, version)),
+      ),
       ...(entrypoint === undefined ? {} : { Entrypoint: entrypoint }),
       ...(cmd === undefined ? {} : { Cmd: cmd }),
+      ...(volumes.length === 0 ? {} : { Volumes: Object.fromEntries(volumes.map((path) => [path, {}])) }),
       ...(workdir === undefined ? {} : { WorkingDir: workdir }),
       Labels: labels(parts),
       ...(stopSignal === undefined ? {} : { StopSignal: stopSignal }),
@@ -85,6 +89,12 @@ export function imageConfig(parts: ImageParts): OciImageConfig {
   };
 }
 
+/** As ENV does it: a variable that is there already gets its new value in its place. */
+function mergeEnv(base: readonly string[], own: readonly string[]): string[] {
+  const values = new Map([...base, ...own].map((line) => [line.split('=', 1)[0], line]));
+  return [...values.values()];
+}
+
 function labels({ name, recipe, version, parent }: ImageParts): Record<string, string> {
   return {
     'org.opencontainers.image.title': name,
@@ -97,7 +107,7 @@ function labels({ name, recipe, version, parent }: ImageParts): Record<string, s
 
 /** The lines that a Dockerfile would have left behind for what the configuration says. */
 function emptyHistory({ recipe, version }: ImageParts): string[] {
-  const { env, entrypoint, cmd, expose, stopSignal, workdir, user } = recipe.config;
+  const { env, entrypoint, cmd, expose, volumes, stopSignal, workdir, user } = recipe.config;
   const list = (words: string[]): string => `[${words.map((word) => JSON.stringify(word)).join(' ')}]`;
   return [
     ...env.map((line) => `ENV ${fillVersion(line, version)}`),
@@ -105,6 +115,7 @@ function emptyHistory({ recipe, version }: ImageParts): string[] {
     ...(user === undefined ? [] : [`USER ${user}`]),
     ...(entrypoint === undefined ? [] : [`ENTRYPOINT ${list(entrypoint)}`]),
     ...expose.map((port) => `EXPOSE ${port}`),
+    ...(volumes.length === 0 ? [] : [`VOLUME ${list(volumes)}`]),
     ...(stopSignal === undefined ? [] : [`STOPSIGNAL ${stopSignal}`]),
     ...(cmd === undefined ? [] : [`CMD ${list(cmd)}`]),
   ];

@@ -32,6 +32,8 @@ export const ImageRecipe = z
         include: z.array(PathPattern).default([]),
       })
       .optional(),
+    /** not built until someone asks for it: `berth images add NAME` */
+    optional: z.boolean().default(false),
     /** name of the recipe whose image this one adds a layer to */
     from: z.string().optional(),
     /** packages that the added layer installs */
@@ -55,6 +57,7 @@ export const ImageRecipe = z
       entrypoint: z.array(z.string()).optional(),
       cmd: z.array(z.string()).optional(),
       expose: z.array(z.string()).default([]),
+      volumes: z.array(z.string().startsWith('/')).default([]),
       stopSignal: z.string().optional(),
       workdir: z.string().optional(),
       user: z.string().optional(),

@@ -2,7 +2,7 @@
 
 import fs from 'node:fs/promises';
 import path from 'node:path';
-import { buildImage, outdatedImages, writeCatalogue } from './catalogue.ts';
+import { buildImage, builtImages, outdatedImages, writeCatalogue } from './catalogue.ts';
 import { findArchive } from './debian.ts';
 import {
   HOST_PACKAGES,
@@ -14,7 +14,7 @@ import {
 import { buildHelper, outdatedHelpers } from './helpers.ts';
 import { buildHostImage, hostImageIsCurrent } from './host-image.ts';
 import { Progress } from './progress.ts';
-import { HostImageRecipe, readImageRecipes, readRecipe } from './recipe.ts';
+import { HostImageRecipe, type ImageRecipe, type Recipe, readImageRecipes, readRecipe } from './recipe.ts';
 import { fetchSeccompProfile, seccompProfileIsThere } from './seccomp-profile.ts';
 import { createServerUser, findServerUser } from './server-user.ts';
 import { withSetupLock } from './setup-lock.ts';
@@ -35,8 +35,10 @@ interface Step {
 }
 
 interface SetupOptions {
-  /** what the tests need, too */
+  /** what the tests need, too, and every image */
   withTests: boolean;
+  /** optional images to build now, by name; 'all' is every one. Those built before are kept current without being named. */
+  images?: readonly string[] | 'all';
   environment: NodeJS.ProcessEnv;
   out: NodeJS.WriteStream;
   signal?: AbortSignal;
@@ -113,9 +115,10 @@ async function hostSteps(
 
 async function imageSteps(
   { dataDir, projectDir }: SetupPlaces,
-  { environment, signal }: SetupOptions,
+  options: SetupOptions,
   workDir: string,
 ): Promise<{ hostImage: Step[]; images: Step[] }> {
+  const { environment, signal } = options;
   const setupDir = path.join(projectDir, 'engine/setup');
   const recipe = await readRecipe(path.join(projectDir, 'content/host-image'), HostImageRecipe);
   const archive = await findArchive(recipe.data.suite, environment);
@@ -127,8 +130,9 @@ async function imageSteps(
   }
 
   const recipes = await readImageRecipes(path.join(projectDir, 'content/images'));
-  const outdated = await outdatedImages(dataDir, recipes);
-  const images: Step[] = recipes
+  const wanted = wantedImages(recipes, await builtImages(dataDir), options);
+  const outdated = await outdatedImages(dataDir, wanted);
+  const images: Step[] = wanted
     .filter((candidate) => outdated.includes(candidate.name))
     .map((candidate) => ({
       name: `building the image ${candidate.name}`,
@@ -139,6 +143,33 @@ async function imageSteps(
       },
     }));
   return { hostImage, images };
+}
+
+/**
+ * The recipes to build: what every host has, what it has been asked for, and what these are built on. Throws for a name
+ * that no recipe has.
+ */
+export function wantedImages(
+  recipes: readonly Recipe<ImageRecipe>[],
+  built: ReadonlySet<string>,
+  { withTests, images = [] }: Pick<SetupOptions, 'withTests' | 'images'>,
+): Recipe<ImageRecipe>[] {
+  const named = images === 'all' ? [] : images;
+  const unknown = named.filter((name) => !recipes.some((recipe) => recipe.name === name));
+  if (unknown.length > 0) {
+    const known = recipes.map(({ name }) => name).join(', ');
+    throw new Error(`there is no recipe for ${unknown.join(', ')}; there are: ${known}`);
+  }
+  const wantsAll = withTests || images === 'all';
+  const wanted = new Set<string>();
+  // Parents come before their children, so the other way round one pass is enough.
+  for (const { name, data } of recipes.toReversed()) {
+    if (!(wantsAll || !data.optional || built.has(name) || named.includes(name) || wanted.has(name)))
+      continue;
+    wanted.add(name);
+    if (data.from !== undefined) wanted.add(data.from);
+  }
+  return recipes.filter(({ name }) => wanted.has(name));
 }
 
 /** Sandboxes' and the server's parts are closed to others by their own modes; the way to the server's must be open. */

@@ -12,5 +12,3 @@ chroot "$root" useradd --system --uid 101 --gid nginx --home-dir /nonexistent --
   --shell /bin/false --comment 'nginx user' nginx
 rm -rf "$root/etc/nginx/sites-enabled" "$root/etc/nginx/sites-available" "$root/var/www/html"
 rmdir "$root/var/www" 2>/dev/null || true
-rm -rf "$root"/var/cache/debconf/*-old "$root"/var/lib/dpkg/*-old "$root"/var/log/*.log "$root"/var/log/apt/* \
-  "$root"/var/cache/ldconfig/aux-cache "$root"/etc/passwd- "$root"/etc/group- "$root"/etc/shadow- "$root"/etc/gshadow-
