@@ -23,7 +23,7 @@ export interface ContextEntry {
 export interface ContextSnapshot {
   /** absolute, in the sandbox; owned by the build until it is released */
   readonly directory: string;
-  /** sorted by path, parents first */
+  /** in the order of a walk: by path, component by component, parents first */
   readonly entries: readonly ContextEntry[];
   /** ends the use; the front may keep the files for the next build's transfer */
   release(): Promise<void>;
@@ -47,6 +47,8 @@ export interface BuildClient {
   readFile(contextName: string, path: string, limit: number): Promise<Buffer | undefined>;
   /** undefined when the client has none of that id */
   secret(id: string, signal: AbortSignal): Promise<Buffer | undefined>;
+  /** What the client would log in with at a registry; undefined where it has nothing for that host. */
+  credentials(host: string, signal: AbortSignal): Promise<{ username: string; secret: string } | undefined>;
   /** Opens one connection to the client's ssh agent; undefined when it forwards none of that id. */
   ssh(id: string, signal: AbortSignal): Promise<NodeJS.ReadWriteStream | undefined>;
 }
