@@ -8,6 +8,7 @@ import { controlSocketPath, createControlServer, isAnswering, listenControl } fr
 import { Tenants } from './control/tenant.ts';
 import { messageOf } from './errors.ts';
 import { openCatalogue } from './image/catalogue.ts';
+import { Links } from './link/links.ts';
 import { createLogger, type Logger } from './log.ts';
 import { openCgroups } from './runtime/cgroup-host.ts';
 import { DiskTemplates } from './sandbox/disk-template.ts';
@@ -56,8 +57,9 @@ async function run(settings: Settings, log: Logger): Promise<void> {
       activity.publish(sandbox.id, { kind: 'sandbox', state });
     },
   };
+  const links = new Links(settings.runDir, settings.uidBase, settings.internet);
   const manager = new SandboxManager(
-    { host, cgroups, templates: new DiskTemplates(host.templates), hooks, log },
+    { host, cgroups, templates: new DiskTemplates(host.templates), links, hooks, log },
     { defaults: settings.sandboxDefaults, maxSandboxes: settings.maxSandboxes, uidBase: settings.uidBase },
   );
   await manager.open();

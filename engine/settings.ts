@@ -2,6 +2,7 @@
 
 import path from 'node:path';
 import { z } from 'zod';
+import type { UplinkSettings } from './link/uplink.ts';
 
 const UNITS: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
@@ -15,6 +16,14 @@ export const byteSize = z.string().transform((text, context) => {
   return Math.round(Number(match[1]) * (UNITS[(match[2] ?? '').toLowerCase()] ?? 1));
 });
 
+/** Words between commas or blanks. */
+function listOf<T extends z.ZodType<string, string>>(word: T) {
+  return z
+    .string()
+    .transform((text) => text.split(/[\s,]+/).filter((each) => each !== ''))
+    .pipe(z.array(word));
+}
+
 const Environment = z.object({
   BERTH_DATA: z.string().default('/var/lib/berth'),
   BERTH_RUN: z.string().default('/run/berth'),
@@ -25,6 +34,11 @@ const Environment = z.object({
   BERTH_SANDBOX_DISK: byteSize.default(4 * 2 ** 30),
   BERTH_SANDBOX_MAX: z.coerce.number().int().positive().default(200),
   BERTH_UID_BASE: z.coerce.number().int().min(65536).default(3_000_000),
+  BERTH_INTERNET: z.enum(['never', 'labs', 'always']).default('labs'),
+  BERTH_INTERNET_RATE: byteSize.default(2 ** 20),
+  BERTH_INTERNET_CONNECTIONS: z.coerce.number().int().positive().default(256),
+  BERTH_INTERNET_DNS: listOf(z.ipv4()).default(['1.1.1.1', '9.9.9.9']),
+  BERTH_INTERNET_DENY: listOf(z.cidrv4()).default([]),
   BERTH_SERVER_GID: z.coerce.number().int().nonnegative().optional(),
 });
 
@@ -52,6 +66,8 @@ export interface Settings {
   maxSandboxes: number;
   /** host uid of the first sandbox's root; sandbox n has uidBase + n * 65536 onwards */
   uidBase: number;
+  /** which lab hosts reach the internet, and how much of it */
+  internet: UplinkSettings;
   /** group that may open the control socket besides root */
   serverGid?: number;
 }
@@ -76,6 +92,13 @@ export function parseSettings(environment: NodeJS.ProcessEnv): Settings {
     },
     maxSandboxes: e.BERTH_SANDBOX_MAX,
     uidBase: e.BERTH_UID_BASE,
+    internet: {
+      policy: e.BERTH_INTERNET,
+      rate: e.BERTH_INTERNET_RATE,
+      connections: e.BERTH_INTERNET_CONNECTIONS,
+      nameservers: e.BERTH_INTERNET_DNS,
+      denied: e.BERTH_INTERNET_DENY,
+    },
     ...(e.BERTH_SERVER_GID === undefined ? {} : { serverGid: e.BERTH_SERVER_GID }),
   };
 }

@@ -66,9 +66,12 @@ function onOne(
 }
 
 const create: Command = {
-  usage: 'sandbox create NAME [--memory SIZE] [--cpus N] [--pids N] [--disk SIZE] [--hostname NAME]',
+  usage:
+    'sandbox create NAME [--memory SIZE] [--cpus N] [--pids N] [--disk SIZE] [--hostname NAME] [--internet] [--group NAME --hosts A,B,…]',
   summary: 'make a lab host and start it',
-  details: 'SIZE is 512m, 2g, …; what is not given comes from BERTH_SANDBOX_MEMORY, _CPUS, _PIDS and _DISK.',
+  details:
+    'SIZE is 512m, 2g, …; what is not given comes from BERTH_SANDBOX_MEMORY, _CPUS, _PIDS and _DISK.\n' +
+    'Lab hosts of the same group share a private link and know each other by the hostnames in --hosts, which is the same list for all.',
   async run(args, settings) {
     const { values, positionals } = parseArgs({
       args,
@@ -80,6 +83,9 @@ const create: Command = {
         pids: { type: 'string' },
         disk: { type: 'string' },
         hostname: { type: 'string' },
+        internet: { type: 'boolean' },
+        group: { type: 'string' },
+        hosts: { type: 'string' },
       },
     });
     const name = oneName(positionals);
@@ -89,9 +95,18 @@ const create: Command = {
       ...(values.pids === undefined ? {} : { pids: number('pids', values.pids) }),
       ...(values.disk === undefined ? {} : { disk: size('disk', values.disk) }),
     };
-    const { hostname } = values;
+    const { hostname, internet, group, hosts } = values;
+    if ((group === undefined) !== (hosts === undefined)) {
+      throw new UsageError('--group and --hosts belong together: --group GROUP --hosts node1,node2');
+    }
     await withClient(settings, (client) =>
-      client.createSandbox({ name, limits, ...(hostname === undefined ? {} : { hostname }) }),
+      client.createSandbox({
+        name,
+        limits,
+        ...(hostname === undefined ? {} : { hostname }),
+        ...(internet ? { internet } : {}),
+        ...(group === undefined || hosts === undefined ? {} : { link: { group, hosts: hosts.split(',') } }),
+      }),
     );
     say(name);
     return 0;

@@ -25,14 +25,28 @@ export const LimitsSchema = z.object({
     .min(128 * 2 ** 20),
 });
 
+const Hostname = z.string().regex(/^[a-zA-Z0-9][a-zA-Z0-9-]{0,62}$/);
+
+/** The private link of lab hosts that belong together: nobody else can reach it. */
+export const LinkSchema = z.object({
+  group: SandboxName,
+  /** every hostname on it, in the order of their addresses; the same list for all of them */
+  hosts: z
+    .array(Hostname)
+    .min(1)
+    .max(16)
+    .refine((hosts) => new Set(hosts).size === hosts.length, 'names a host twice'),
+});
+
 /** POST /v1/sandboxes */
 export const CreateSandbox = z.object({
   name: SandboxName,
-  hostname: z
-    .string()
-    .regex(/^[a-zA-Z0-9][a-zA-Z0-9-]{0,62}$/)
-    .optional(),
+  hostname: Hostname.optional(),
   limits: LimitsSchema.partial().optional(),
+  /** the lab hosts that it belongs together with */
+  link: LinkSchema.optional(),
+  /** whether it should reach the internet, if the operator allows that */
+  internet: z.boolean().optional(),
 });
 export type CreateSandbox = z.infer<typeof CreateSandbox>;
 
@@ -52,6 +66,9 @@ export const SandboxInfo = z.object({
   pid: z.number().int(),
   /** host id of its root */
   uidBase: z.number().int(),
+  link: LinkSchema.optional(),
+  /** it asked for internet access when it was made */
+  internet: z.boolean(),
   /** bytes of memory in use by everything in it; absent when stopped */
   memoryUsage: z.number().optional(),
 });

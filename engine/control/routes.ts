@@ -66,6 +66,8 @@ export async function describeSandbox(sandbox: LabHost): Promise<SandboxInfo> {
     dockerSocket: sandbox.dockerSocket,
     pid: sandbox.pid,
     uidBase: sandbox.uidBase,
+    ...(sandbox.link ? { link: { group: sandbox.link.group, hosts: [...sandbox.link.hosts] } } : {}),
+    internet: sandbox.internet,
     ...(memoryUsage === undefined ? {} : { memoryUsage }),
   };
 }
@@ -100,11 +102,13 @@ export function controlRoutes({ manager, tenants, activity, catalogue }: Control
       method: 'POST',
       pattern: sandboxes,
       handle: async ({ request }) => {
-        const { name, hostname, limits } = await readJson(request, CreateSandbox);
+        const { name, hostname, limits, link, internet } = await readJson(request, CreateSandbox);
         const sandbox = await manager.create({
           name,
           ...(hostname === undefined ? {} : { hostname }),
           ...(limits === undefined ? {} : { limits }),
+          ...(link === undefined ? {} : { link }),
+          ...(internet === undefined ? {} : { internet }),
         });
         return describeSandbox(sandbox);
       },

@@ -2,6 +2,8 @@
 
 import { mkdir, rm } from 'node:fs/promises';
 import { Conflict, messageOf, SystemError, Unavailable } from '../errors.ts';
+import type { GroupPlace } from '../link/group.ts';
+import type { Links } from '../link/links.ts';
 import type { Logger } from '../log.ts';
 import { killProcess, sleep } from '../runtime/cgroup-files.ts';
 import type { Limits } from '../settings.ts';
@@ -27,6 +29,7 @@ export interface SandboxHooks {
 }
 
 export interface LabHostParts extends LauncherParts {
+  links: Links;
   hooks: SandboxHooks;
   log: Logger;
 }
@@ -64,6 +67,13 @@ export class LabHost implements Sandbox {
   }
   get uidBase(): number {
     return this.#record.uidBase;
+  }
+  get link(): GroupPlace | undefined {
+    return this.#record.link;
+  }
+  /** it asked for internet access; whether it has it is the operator's decision */
+  get internet(): boolean {
+    return this.#record.internet ?? false;
   }
   get created(): string {
     return this.#record.created;
@@ -139,8 +149,11 @@ export class LabHost implements Sandbox {
     const note: RuntimeNote = { pid, startTime, isBooted: false };
     await writeJsonFile(this.paths.runtime, note);
     const launched = performance.now();
-    const client = await this.#connect(note);
-    await client.start(bootSteps(cgroups, this.hostname));
+    const [client, linkSteps] = await Promise.all([
+      this.#connect(note),
+      this.#parts.links.connect(this.#record, pid),
+    ]);
+    await client.start([...bootSteps(cgroups, this.hostname, this.link), ...linkSteps]);
     this.#runtime = { ...note, isBooted: true };
     await writeJsonFile(this.paths.runtime, this.#runtime);
     const booted = performance.now();

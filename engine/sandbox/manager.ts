@@ -3,7 +3,8 @@
 import { randomBytes } from 'node:crypto';
 import { mkdir, readdir, rm } from 'node:fs/promises';
 import path from 'node:path';
-import { Conflict, messageOf, NotFound, Unavailable } from '../errors.ts';
+import { Conflict, InvalidParameter, messageOf, NotFound, Unavailable } from '../errors.ts';
+import type { GroupPlace } from '../link/group.ts';
 import { UID_RANGE } from '../runtime/sandbox-spec.ts';
 import type { Limits } from '../settings.ts';
 import { BadRecord, readJsonFile } from '../store/json-file.ts';
@@ -21,6 +22,9 @@ export interface SandboxRequest {
   name: string;
   hostname?: string;
   limits?: { [K in keyof Limits]?: Limits[K] | undefined };
+  /** the private link to be on; its own hostname is among the hosts */
+  link?: GroupPlace;
+  internet?: boolean;
 }
 
 export class SandboxManager {
@@ -47,6 +51,7 @@ export class SandboxManager {
     }
     await this.#removeStrangers(new Set(found.map((sandbox) => sandbox.id)));
     await Promise.all(found.map((sandbox) => this.#recover(sandbox)));
+    await this.#parts.links.keepOnlyThoseOf(this.list());
     log.info({ sandboxes: this.#byName.size }, 'sandboxes recovered');
   }
 
@@ -116,7 +121,10 @@ export class SandboxManager {
         `there are ${this.#byName.size} sandboxes already, the most allowed (BERTH_SANDBOX_MAX): delete one first`,
       );
     }
-    const sandbox = new LabHost(this.#newRecord(request), this.#parts);
+    this.#parts.links.uplink.check(request.internet);
+    const record = this.#newRecord(request);
+    if (record.link) this.#checkPlace(record.link, record.hostname);
+    const sandbox = new LabHost(record, this.#parts);
     this.#byName.set(request.name, sandbox);
     try {
       await sandbox.create();
@@ -143,8 +151,27 @@ export class SandboxManager {
         disk: asked.disk ?? defaults.disk,
       },
       uidBase: this.#freeUidBase(),
+      ...(request.link ? { link: { group: request.link.group, hosts: [...request.link.hosts] } } : {}),
+      ...(request.internet ? { internet: true } : {}),
       phase: 'creating',
     };
+  }
+
+  /** Everyone on a link has the same idea of it, and a place of their own. */
+  #checkPlace({ group, hosts }: GroupPlace, hostname: string): void {
+    if (!hosts.includes(hostname)) {
+      throw new InvalidParameter(
+        `the hostname ${hostname} is not among the hosts of the group: ${hosts.join(', ')}`,
+      );
+    }
+    for (const other of this.list().filter(({ link }) => link?.group === group)) {
+      if (other.hostname === hostname) {
+        throw new Conflict(`the group ${group} has a lab host ${hostname} already: ${other.name}`);
+      }
+      if (other.link?.hosts.join() !== hosts.join()) {
+        throw new Conflict(`the group ${group} consists of ${other.link?.hosts.join(', ')}`);
+      }
+    }
   }
 
   #newId(): string {
@@ -167,6 +194,7 @@ export class SandboxManager {
     const sandbox = this.get(name);
     await sandbox.delete();
     if (this.#byName.get(sandbox.name) === sandbox) this.#byName.delete(sandbox.name);
+    if (sandbox.link || sandbox.internet) await this.#parts.links.keepOnlyThoseOf(this.list());
   }
 
   /** The engine ends; sandboxes go on. */

@@ -11,6 +11,10 @@ export const SandboxRecord = z.object({
   created: z.string(),
   limits: z.object({ memory: z.number(), cpus: z.number(), pids: z.number(), disk: z.number() }),
   uidBase: z.number().int(),
+  /** the private link that it is on */
+  link: z.object({ group: z.string(), hosts: z.array(z.string()) }).optional(),
+  /** it asked for internet access */
+  internet: z.boolean().optional(),
   /** Intent, written before acting: after a crash `creating` and `deleting` end in removal, `resetting` in an empty disk. */
   phase: z.enum(['creating', 'ready', 'resetting', 'deleting']),
 });

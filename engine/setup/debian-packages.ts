@@ -16,6 +16,7 @@ export const HOST_PACKAGES: readonly string[] = [
   'libc6-dev',
   'mmdebstrap',
   'mount',
+  'nftables',
   'passwd',
   'tar',
   'util-linux',

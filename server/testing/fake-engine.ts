@@ -110,6 +110,7 @@ export class FakeEngine {
       dockerSocket: '/nowhere',
       pid: 1,
       uidBase: 3_000_000,
+      internet: false,
     };
     this.sandboxes.set(name, { info, terminals: new Map() });
     send(response, info, 201);

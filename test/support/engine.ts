@@ -35,12 +35,14 @@ export class TestEngine {
     /** host id of the first sandbox's root */
     readonly uidBase: number,
     private readonly env: NodeJS.ProcessEnv,
+    /** what the engine is run through: `nsenter --net=…` */
+    private readonly wrapper: readonly string[],
   ) {
     this.control = new ControlClient(path.join(runDir, 'control.sock'));
   }
 
-  /** Starts an engine with empty state. `env` adds settings. */
-  static async start(env: NodeJS.ProcessEnv = {}): Promise<TestEngine> {
+  /** Starts an engine with empty state. `env` adds settings; `wrapper` is a command that runs it. */
+  static async start(env: NodeJS.ProcessEnv = {}, wrapper: readonly string[] = []): Promise<TestEngine> {
     const base = await mkdtemp(path.join(os.tmpdir(), 'berth-test-'));
     const dataDir = path.join(base, 'data');
     const runDir = path.join(base, 'run');
@@ -50,14 +52,15 @@ export class TestEngine {
     }
     // Uid ranges of engines that run at the same time must not meet.
     const uidBase = 500_000_000 + ((process.pid % 64) * 8 + (instances++ % 8)) * 65536 * 100;
-    const engine = new TestEngine(dataDir, runDir, uidBase, {
+    const settings = {
       ...process.env,
       BERTH_DATA: dataDir,
       BERTH_RUN: runDir,
       BERTH_UID_BASE: String(uidBase),
       BERTH_LOG_LEVEL: 'warn',
       ...env,
-    });
+    };
+    const engine = new TestEngine(dataDir, runDir, uidBase, settings, wrapper);
     await engine.up();
     return engine;
   }
@@ -71,7 +74,12 @@ export class TestEngine {
   /** Starts the engine process (again) and waits until it answers. */
   async up(): Promise<void> {
     const log: Buffer[] = [];
-    const child = spawn(process.execPath, [path.join(CHECKOUT, 'dist/engine.js')], {
+    const [program = process.execPath, ...args] = [
+      ...this.wrapper,
+      process.execPath,
+      path.join(CHECKOUT, 'dist/engine.js'),
+    ];
+    const child = spawn(program, args, {
       env: this.env,
       stdio: ['ignore', 'pipe', 'pipe'],
     });

@@ -7,6 +7,7 @@ import { mkdtemp, readdir, readFile, realpath, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { promisify } from 'node:util';
+import { Links } from '../../link/links.ts';
 import { createLogger } from '../../log.ts';
 import type { CgroupDriver } from '../../runtime/cgroup.ts';
 import { openCgroups } from '../../runtime/cgroup-host.ts';
@@ -18,6 +19,8 @@ import { type HostPaths, hostPaths } from '../paths.ts';
 const exec = promisify(execFile);
 const DATA = process.env.BERTH_DATA ?? '/var/lib/berth';
 const HOST_IMAGE = path.join(DATA, 'host-image', 'root');
+
+const NO_INTERNET = { policy: 'never', rate: 1, connections: 1, nameservers: [], denied: [] } as const;
 
 /** Why real sandboxes are not possible here; undefined when they are. */
 export const missing: string | undefined =
@@ -64,7 +67,10 @@ export class RealHost {
       down: async (sandbox) => void this.events.push(`${sandbox.name} down`),
       changed: (sandbox, state) => void this.events.push(`${sandbox.name} ${state}`),
     };
+    // tests that run at the same time do not meet, nor an engine of this host
+    const uidBase = 0x4000_0000 + (process.pid % 2048) * 0x10_0000;
     const parts = {
+      links: new Links(path.join(this.directory, 'run'), uidBase, NO_INTERNET),
       host: { ...this.host, ...host },
       cgroups: this.cgroups,
       templates: new DiskTemplates(this.host.templates),
@@ -74,8 +80,7 @@ export class RealHost {
     const manager = new SandboxManager(parts, {
       defaults: { memory: 128 * 2 ** 20, cpus: 1, pids: 64, disk: 256 * 2 ** 20 },
       maxSandboxes: 8,
-      // tests that run at the same time do not meet, nor an engine of this host
-      uidBase: 0x4000_0000 + (process.pid % 2048) * 0x10_0000,
+      uidBase,
       ...settings,
     });
     await manager.open();
