@@ -16,6 +16,13 @@ export function frame(stream: 'stdout' | 'stderr', data: Buffer): Buffer {
   return Buffer.concat([header, data]);
 }
 
+/** A frame of bytes that are held as a latin1 string, as such a string. */
+export function latin1Frame(stream: 'stdout' | 'stderr', bytes: string): string {
+  const { length } = bytes;
+  const size = String.fromCharCode(length >>> 24, (length >>> 16) & 255, (length >>> 8) & 255, length & 255);
+  return `${stream === 'stdout' ? '\x01' : '\x02'}\0\0\0${size}${bytes}`;
+}
+
 /** Writes, and waits while the client is slow. False when it is gone. */
 export async function writeTo(output: Writable, data: Buffer, signal: AbortSignal): Promise<boolean> {
   if (signal.aborted || output.destroyed || output.writableEnded) return false;

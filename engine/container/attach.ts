@@ -5,7 +5,7 @@ import type { Attachment, AttachOptions } from '../sandbox/init-types.ts';
 import type { Container } from './container.ts';
 import type { ContainerParts } from './parts.ts';
 import { isRunning } from './record.ts';
-import { mainProcess } from './start.ts';
+import { reservedProcess } from './start.ts';
 
 /** Attaches; a container that does not run is made known to berth-init, so that nothing of its start is missed. */
 export async function attachContainer(
@@ -23,7 +23,7 @@ export async function attachContainer(
       throw new Conflict(`container ${container.id} is restarting, wait until the container is running`);
     }
     if (!isRunning(container.record) && !container.isReserved) {
-      await init.reserve(mainProcess(parts, container));
+      await init.reserve(reservedProcess(parts, container));
       container.isReserved = true;
     }
     return init.attach(container.key, {

@@ -4,6 +4,7 @@ import { InvalidParameter, NotFound } from '../errors.ts';
 import { formatNanos, nowNanos } from '../events/clock.ts';
 import { requireImage } from '../image/list.ts';
 import type { LocalImage } from '../image/local.ts';
+import { validateLogConfig } from '../logger/drivers.ts';
 import { type ContainerConfig, type EndpointRequest, Healthcheck, type HostConfig } from './config.ts';
 import type { Container } from './container.ts';
 import { mergeHealthcheck, validateHealthcheck } from './health.ts';
@@ -39,6 +40,7 @@ export async function createContainer(
   refuseUnsupported(hostConfig);
   validateConfig(config, hostConfig, parts.sandbox.limits);
   validateHealthcheck(config.Healthcheck);
+  validateLogConfig(hostConfig.LogConfig);
   parseSecurityOptions(hostConfig.SecurityOpt ?? []);
   const mac = validateEndpoints(options.endpoints, hostConfig.NetworkMode) ?? config.MacAddress;
   await checkMountSources(parts, config, hostConfig);

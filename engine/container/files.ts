@@ -10,10 +10,6 @@ export function containerDir(id: string): string {
   return `${IN_SANDBOX.dockerRoot}/containers/${id}`;
 }
 
-export function logPath(id: string): string {
-  return `${containerDir(id)}/${id}-json.log`;
-}
-
 /** Where its layer lies: diff (upper), work, merged. */
 export function layerDir(id: string): string {
   return `${IN_SANDBOX.dockerRoot}/overlay2/${id}`;

@@ -1,10 +1,11 @@
 // docker inspect: one container in the shape of the Docker Engine API.
 
 import { layerLocation } from '../image/layer.ts';
+import { logPath } from '../logger/files.ts';
 import { IN_SANDBOX } from '../sandbox/sandbox.ts';
 import type { Container } from './container.ts';
 import { networkSettings, stateName } from './describe.ts';
-import { containerDir, layerDir, logPath } from './files.ts';
+import { containerDir, layerDir } from './files.ts';
 import { describeHealth } from './health.ts';
 import { describeMounts } from './mounts.ts';
 import type { ContainerParts } from './parts.ts';

@@ -1,34 +1,40 @@
-// docker logs: what the container wrote, from its json-file log.
+// docker logs: what the container wrote, from its log.
 
-import type { Readable } from 'node:stream';
-import { z } from 'zod';
-import { NotFound, NotImplemented } from '../errors.ts';
+import { Conflict } from '../errors.ts';
 import { nowNanos, parseRfc3339 } from '../events/clock.ts';
+import { logPlan, readableLog } from '../logger/drivers.ts';
+import { type LogLine, linesOf } from '../logger/lines.ts';
+import { logContent } from '../logger/sources.ts';
 import type { Container } from './container.ts';
-import { logPath } from './files.ts';
 import type { ContainerParts } from './parts.ts';
-import { isRunning } from './record.ts';
-
-const Line = z.object({ log: z.string(), stream: z.enum(['stdout', 'stderr']), time: z.string() });
+import { type ContainerRecord, isRunning } from './record.ts';
 
 export interface LogOptions {
   stdout: boolean;
   stderr: boolean;
   follow: boolean;
   timestamps: boolean;
+  /** the labels, variables and tag that the log options added */
+  details: boolean;
   since: bigint | undefined;
   until: bigint | undefined;
   /** undefined is all */
   tail: number | undefined;
 }
 
+/** A line as it is shown; its bytes as a latin1 string, a character each. */
 export interface LogChunk {
   stream: 'stdout' | 'stderr';
-  data: Buffer;
+  bytes: string;
 }
 
-/** A log line is at most 16 KiB, and grows by escapes; longer ones were not written by us. */
-const LONGEST_LINE = 256 * 1024;
+/** Throws NotImplemented when its driver keeps no log, Conflict when it is being removed. */
+export function requireReadableLog({ record }: Container): void {
+  if (record.intent === 'removing' || record.state.status === 'dead') {
+    throw new Conflict('can not get logs from container which is dead or marked for removal');
+  }
+  readableLog(record);
+}
 
 /** The log's lines as they were written, until the end or, following, until the container's. Abort ends it. */
 export async function* readLogs(
@@ -36,45 +42,37 @@ export async function* readLogs(
   container: Container,
   options: LogOptions,
   signal: AbortSignal,
-): AsyncGenerator<LogChunk> {
-  if (container.record.hostConfig.LogConfig.Type !== 'json-file') {
-    throw new NotImplemented('configured logging driver does not support reading');
-  }
-  const body = await openLog(parts, container, options);
-  if (!body) return;
-  const stop = () => body.destroy();
-  signal.addEventListener('abort', stop, { once: true });
-  const timer = stopAt(options, stop);
+): AsyncGenerator<LogChunk[]> {
+  requireReadableLog(container);
+  const { record } = container;
+  const stop = new AbortController();
+  const abort = () => stop.abort();
+  signal.addEventListener('abort', abort, { once: true });
+  const timer = stopAt(options, abort);
+  const content = logContent(
+    parts.sandbox.init,
+    planOf(record),
+    { tail: options.tail, follow: options.follow && isRunning(record) ? container.key : undefined },
+    stop.signal,
+  );
   try {
-    for await (const line of linesOf(body)) {
-      const chunk = parseLine(line, options);
-      if (chunk === 'after') break;
-      if (chunk) yield chunk;
+    for await (const lines of linesOf(content)) {
+      const { chunks, isDone } = select(lines, options);
+      if (chunks.length > 0) yield chunks;
+      if (isDone) return;
     }
-  } catch (error) {
-    if (!body.destroyed) throw error;
   } finally {
     clearTimeout(timer);
-    signal.removeEventListener('abort', stop);
-    body.destroy();
+    signal.removeEventListener('abort', abort);
   }
 }
 
-async function openLog(
-  parts: ContainerParts,
-  container: Container,
-  options: LogOptions,
-): Promise<Readable | undefined> {
-  const follows = options.follow && isRunning(container.record);
+/** Options that could not be used for writing do not keep anyone from reading what there is. */
+function planOf(record: ContainerRecord): { path: string } {
   try {
-    const file = await parts.sandbox.init.readFile(logPath(container.id), {
-      ...(options.tail === undefined ? {} : { tailLines: options.tail }),
-      ...(follows ? { follow: container.key } : {}),
-    });
-    return file.body;
-  } catch (error) {
-    if (error instanceof NotFound) return undefined;
-    throw error;
+    return logPlan(record) ?? { path: readableLog(record) };
+  } catch {
+    return { path: readableLog(record) };
   }
 }
 
@@ -84,53 +82,42 @@ function stopAt({ follow, until }: LogOptions, stop: () => void): NodeJS.Timeout
   return setTimeout(stop, Math.min(Math.max(milliseconds, 0), 2 ** 31 - 1));
 }
 
-/** Lines of a stream; one that is too long is dropped. */
-async function* linesOf(body: Readable): AsyncGenerator<Buffer> {
-  let pending: Buffer[] = [];
-  let pendingSize = 0;
-  for await (const piece of body) {
-    let rest: Buffer = piece;
-    for (;;) {
-      const end = rest.indexOf(10);
-      const part = end < 0 ? rest : rest.subarray(0, end);
-      pendingSize += part.length;
-      if (pendingSize <= LONGEST_LINE) pending.push(part);
-      if (end < 0) break;
-      if (pendingSize <= LONGEST_LINE) yield Buffer.concat(pending);
-      pending = [];
-      pendingSize = 0;
-      rest = rest.subarray(end + 1);
+function select(lines: readonly LogLine[], options: LogOptions): { chunks: LogChunk[]; isDone: boolean } {
+  const { since, until } = options;
+  const chunks: LogChunk[] = [];
+  for (const line of lines) {
+    if (since !== undefined || until !== undefined) {
+      const nanos = parseRfc3339(line.time);
+      if (since !== undefined && nanos < since) continue;
+      if (until !== undefined && nanos > until) return { chunks, isDone: true };
     }
+    if (options[line.stream]) chunks.push({ stream: line.stream, bytes: shown(line, options) });
   }
+  return { chunks, isDone: false };
 }
 
-function parseLine(line: Buffer, options: LogOptions): LogChunk | 'after' | undefined {
-  const parsed = parseJson(line);
-  if (!parsed) return undefined;
-  const { log, stream, time } = parsed;
-  if (options.since !== undefined || options.until !== undefined) {
-    const nanos = parseRfc3339(time);
-    if (options.since !== undefined && nanos < options.since) return undefined;
-    if (options.until !== undefined && nanos > options.until) return 'after';
-  }
-  if (!options[stream]) return undefined;
-  return { stream, data: Buffer.from(options.timestamps ? `${padTime(time)} ${log}` : log) };
-}
-
-/** The student may write to the file: a line that is not one is skipped. */
-function parseJson(line: Buffer): z.infer<typeof Line> | undefined {
-  try {
-    const parsed = Line.safeParse(JSON.parse(line.toString('utf8')));
-    if (!parsed.success) return undefined;
-    parseRfc3339(parsed.data.time);
-    return parsed.data;
-  } catch {
-    return undefined;
-  }
+function shown({ time, bytes, attrs }: LogLine, { timestamps, details }: LogOptions): string {
+  if (!timestamps && !details) return bytes;
+  return `${timestamps ? `${padTime(time)} ` : ''}${details ? `${detailsOf(attrs)} ` : ''}${bytes}`;
 }
 
 /** Docker writes timestamps of logs with all nine digits, so that lines are aligned. */
 function padTime(time: string): string {
   const match = /^([^.Z]+)(?:\.(\d+))?Z$/.exec(time);
   return match ? `${match[1]}.${(match[2] ?? '').padEnd(9, '0')}Z` : time;
+}
+
+/** `name=value,…` as moby's httputils writes them: by name, escaped like a query. */
+function detailsOf(attrs: LogLine['attrs']): string {
+  return Object.entries(attrs ?? {})
+    .sort(([a], [b]) => (a < b ? -1 : 1))
+    .map(([name, value]) => `${escapeQuery(name)}=${escapeQuery(value)}`)
+    .join(',');
+}
+
+/** Go's url.QueryEscape. */
+function escapeQuery(text: string): string {
+  return encodeURIComponent(Buffer.from(text).toString())
+    .replaceAll('%20', '+')
+    .replace(/[!'()*]/g, (each) => `%${each.charCodeAt(0).toString(16).toUpperCase()}`);
 }

@@ -4,6 +4,8 @@ import { randomBytes } from 'node:crypto';
 import { Conflict, messageOf, NotFound, NotModified, SystemError } from '../errors.ts';
 import { formatNanos, nowNanos, ZERO_TIME } from '../events/clock.ts';
 import { layerLocation } from '../image/layer.ts';
+import type { LogPlan } from '../logger/driver.ts';
+import { logPlan } from '../logger/drivers.ts';
 import { DEFAULT_SUBNET } from '../network/addresses.ts';
 import { type BridgeEndpoint, netnsPath } from '../network/bridge.ts';
 import { type PortRequest, parseBinding, parsePort } from '../network/ports.ts';
@@ -14,7 +16,7 @@ import { cgroupDir } from './cgroup.ts';
 import { cleanupSteps } from './cleanup.ts';
 import type { Container } from './container.ts';
 import { createFailed, explainStartFailure } from './failure.ts';
-import { bundleDir, consoleSocket, containerDir, hostsFile, layerDir, logPath, resolvConf } from './files.ts';
+import { bundleDir, consoleSocket, containerDir, hostsFile, layerDir, resolvConf } from './files.ts';
 import { healthAtStart } from './health.ts';
 import { mountPoints } from './mounts.ts';
 import type { ContainerParts } from './parts.ts';
@@ -23,21 +25,29 @@ import { removeLocked } from './remove.ts';
 import { containerSpec } from './spec.ts';
 import { resolveUser } from './user.ts';
 
-/** The process as berth-init is told of it; the same for a reservation and for the start. */
-export function mainProcess(parts: ContainerParts, container: Container): ProcessSpec {
+/** The process as berth-init is told of it before its start; where its output is logged comes with the start. */
+export function reservedProcess(parts: ContainerParts, container: Container): ProcessSpec {
   const { id, config, hostConfig } = container.record;
   const bundle = bundleDir(id);
   const [rows, cols] = hostConfig.ConsoleSize;
-  const hasLog = hostConfig.LogConfig.Type === 'json-file';
   return {
     key: container.key,
     terminal: config.Tty,
     openStdin: config.OpenStdin,
     stdinOnce: config.OpenStdin && config.StdinOnce,
-    ...(hasLog ? { log: logPath(id) } : { discard: true }),
     ...(config.Tty && rows && cols ? { rows, cols } : {}),
     adopt: { pidFile: `${bundle}/pid`, ...(config.Tty ? { consoleSocket: consoleSocket(id) } : {}) },
     cgroup: cgroupDir(parts.sandbox, id, 'memory'),
+  };
+}
+
+function mainProcess(parts: ContainerParts, container: Container, plan: LogPlan | undefined): ProcessSpec {
+  const { path, rotation, attrs } = plan ?? {};
+  return {
+    ...reservedProcess(parts, container),
+    ...(path === undefined ? { discard: true } : { log: path }),
+    ...(rotation ? { logRotation: rotation } : {}),
+    ...(attrs === undefined ? {} : { logAttrs: attrs }),
   };
 }
 
@@ -137,8 +147,10 @@ function portRequests(record: ContainerRecord): PortRequest[] {
 
 /** Runs the start; a -v source that is not there is made as Docker does, and the start tried again. */
 async function runSteps(parts: ContainerParts, container: Container): Promise<{ pid: number }> {
-  const process = mainProcess(parts, container);
+  const log = logPlan(container.record);
+  const process = mainProcess(parts, container, log);
   const steps = await startSteps(parts, container);
+  if (log?.directory !== undefined) steps.push({ kind: 'mkdir', path: log.directory, mode: 0o700 });
   const run = (before: readonly Step[]) =>
     parts.bridge.exclusively(container.record.endpoint, () =>
       parts.sandbox.init.start(

@@ -28,7 +28,6 @@ const HOST_OPTIONS: readonly Check<HostConfig>[] = [
   ['--kernel-memory', (h) => (h.KernelMemory ?? 0) !== 0 || (h.KernelMemoryTCP ?? 0) !== 0],
   ['--init', (h) => h.Init === true],
   ['--isolation', (h) => h.Isolation !== '' && h.Isolation !== 'default'],
-  ['--log-opt', (h) => Object.keys(h.LogConfig.Config).length > 0],
   [
     '--mount type=bind,bind-propagation',
     (h) => !!h.Mounts?.some((m) => !isPrivate(m.BindOptions?.Propagation)),
@@ -43,17 +42,12 @@ function isPrivate(propagation: string | undefined): boolean {
   return !propagation || propagation === 'rprivate' || propagation === 'private';
 }
 
-const LOG_DRIVERS = ['json-file', 'none'];
 const RUNTIMES = ['', 'crun', 'runc', 'io.containerd.runc.v2'];
 
 /** Throws NotImplemented naming the first option that Berth does not honor yet. */
 export function refuseUnsupported(hostConfig: HostConfig): void {
   const asked = HOST_OPTIONS.find(([, isAsked]) => isAsked(hostConfig));
   if (asked) throw new NotImplemented(`${asked[0]} is not supported by Berth yet`);
-  const driver = hostConfig.LogConfig.Type;
-  if (!LOG_DRIVERS.includes(driver)) {
-    throw new NotImplemented(`the log driver ${driver} is not supported by Berth yet; use json-file`);
-  }
   if (isFull(hostConfig.DeviceRequests)) {
     throw new InvalidParameter('could not select device driver "" with capabilities: [[gpu]]');
   }

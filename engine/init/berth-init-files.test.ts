@@ -123,7 +123,7 @@ describe('reading a file', () => {
     const peer = await init.connect();
     const reply = await peer.request(T.FILE, { path: file });
     const st = statSync(file, { bigint: true });
-    expect(reply.big).toMatchObject({ size: st.size, mtime: st.mtimeNs });
+    expect(reply.big).toMatchObject({ size: st.size, mtime: st.mtimeNs, inode: st.ino });
     expect(reply.numbers).toMatchObject({ mode: Number(st.mode), uid: Number(st.uid), gid: Number(st.gid) });
     expect((await peer.streams()).data.length).toBe(1_000_000);
     await peer.closed();

@@ -32,6 +32,7 @@ static void reply_opened(struct connection *c, uint32_t id, const struct stat *s
 	frame_u64(&c->out, MTIME, modified_ns(st));
 	frame_u32(&c->out, UID, st->st_uid);
 	frame_u32(&c->out, GID, st->st_gid);
+	frame_u64(&c->out, INODE, st->st_ino);
 	frame_end(&c->out, frame);
 	connection_flush(c);
 }
@@ -108,6 +109,30 @@ static void seek_lines(struct file *f, bool at_end)
 	f->seeking = start > f->offset;
 }
 
+/* The file that followed a rotated one: the next younger, or the one that is written now. -1 when there is none. */
+static int open_successor(const char *path, ino_t inode)
+{
+	struct stat st;
+	for (uint32_t i = 1; i < LOG_FILES_MAX; i++) {
+		char *name = log_rotated_name(path, i, "");
+		bool there = name && stat(name, &st) == 0;
+		free(name);
+		if (!there)
+			break; /* compressed: what lies between cannot be told */
+		if (st.st_ino != inode)
+			continue;
+		if (i == 1)
+			continue;
+		char *next = log_rotated_name(path, i - 1, "");
+		int fd = next ? open_regular(next, O_RDONLY, 0) : -1;
+		free(next);
+		if (fd >= 0)
+			return fd;
+		break;
+	}
+	return open_regular(path, O_RDONLY, 0);
+}
+
 /* Follows a rotated or truncated file. True when there may be more to read. */
 static bool find_successor(struct file *f)
 {
@@ -120,7 +145,7 @@ static bool find_successor(struct file *f)
 	}
 	if (stat(f->path, &named) < 0 || (named.st_ino == open_one.st_ino && named.st_dev == open_one.st_dev))
 		return false;
-	int fd = open_regular(f->path, O_RDONLY, 0);
+	int fd = open_successor(f->path, open_one.st_ino);
 	if (fd < 0)
 		return false;
 	close(f->fd);

@@ -1,5 +1,6 @@
 /* Frames and fields of PROTOCOL.md. Everything read here is treated as hostile; see test/fuzz.c. */
 #include "frame.h"
+#include "log-file.h"
 
 #include <errno.h>
 
@@ -15,6 +16,7 @@ static const uint8_t KINDS[TAG_COUNT] = {
 	[TIMEOUT] = K_U32, [OOM] = K_U32, [BOOT] = K_STRING, [GROUP_SIGNAL] = K_U32, [TAIL] = K_U32,
 	[LIMIT] = K_U64, [OFFSET] = K_U64, [SIZE] = K_U64, [MTIME] = K_U64, [EXIT] = K_U32, [PID] = K_U32,
 	[STATE] = K_U32, [STATUS] = K_U32, [STARTED] = K_U64, [FINISHED] = K_U64,
+	[LOG_SIZE] = K_U64, [LOG_FILES] = K_U32, [LOG_ATTRS] = K_STRING, [INODE] = K_U64,
 };
 
 #define BIT(tag) (UINT64_C(1) << (tag))
@@ -173,7 +175,7 @@ static int check_process(const struct message *m, enum step_kind last)
 	uint64_t flags = number(m, FLAGS, 0);
 	if (!has(m, KEY))
 		return 0;
-	if (!key_is_valid(m->string[KEY]) || number(m, RING, 0) > 1 << 20)
+	if (!key_is_valid(m->string[KEY]) || number(m, RING, 0) > 1 << 20 || number(m, LOG_FILES, 1) > LOG_FILES_MAX)
 		return EINVAL;
 	if (flags & P_RESERVE)
 		return 0;

@@ -3,6 +3,7 @@
 #define BERTH_INIT_H
 
 #include "frame.h"
+#include "log-file.h"
 #include "log.h"
 #include "loop.h"
 
@@ -74,9 +75,9 @@ struct process {
 	struct buffer input_queue;
 	struct ring ring;
 	struct connection *attached;
-	char *log_path, *cgroup, *console;
-	int log_fd, console_fd;
-	uint64_t log_checked;
+	struct log_file log;
+	char *cgroup, *console;
+	int console_fd;
 	uint16_t rows, cols;
 	struct timer drain;
 	/* the ends that the child gets; open from the reservation until the start */

@@ -115,11 +115,13 @@ static char *put_text(char *to, const char *text, size_t length)
 	return to + length;
 }
 
-/* One record of the log: `a` then `b`, and a newline when the line is whole. */
-static bool write_record(struct buffer *out, const char *name, uint64_t time, const uint8_t *a, size_t a_size,
-			 const uint8_t *b, size_t b_size, bool whole)
+/* One record of the log: what waited in the stream, then `b`, and a newline when the line is whole. */
+static bool write_record(struct buffer *out, const char *name, const struct log_stream *stream, const uint8_t *b,
+			 size_t b_size, bool whole)
 {
-	char *start = (char *)buffer_reserve(out, 6 * (a_size + b_size) + 128), *to = start;
+	const uint8_t *a = buffer_head(&stream->partial);
+	size_t a_size = buffer_size(&stream->partial), attrs_size = stream->attrs ? strlen(stream->attrs) : 0;
+	char *start = (char *)buffer_reserve(out, 6 * (a_size + b_size) + attrs_size + 128), *to = start;
 	if (!start)
 		return false;
 	to = put_text(to, "{\"log\":\"", 8);
@@ -136,10 +138,16 @@ static bool write_record(struct buffer *out, const char *name, uint64_t time, co
 	if (whole)
 		to = put_text(to, "\\n", 2);
 	size_t time_length;
-	const char *time_text = format_time(time, &time_length);
+	const char *time_text = format_time(stream->time, &time_length);
 	to = put_text(to, "\",\"stream\":\"", 12);
 	to = put_text(to, name, strlen(name));
-	to = put_text(to, "\",\"time\":\"", 10);
+	if (attrs_size) {
+		to = put_text(to, "\",\"attrs\":", 10);
+		to = put_text(to, stream->attrs, attrs_size);
+		to = put_text(to, ",\"time\":\"", 9);
+	} else {
+		to = put_text(to, "\",\"time\":\"", 10);
+	}
 	to = put_text(to, time_text, time_length);
 	to = put_text(to, "\"}\n", 3);
 	out->tail += (size_t)(to - start);
@@ -151,8 +159,7 @@ static bool end_part(struct log_stream *stream, const char *name, uint64_t now, 
 {
 	if (!stream->continued)
 		stream->time = now;
-	bool written = write_record(out, name, stream->time, buffer_head(&stream->partial),
-				    buffer_size(&stream->partial), data, size, whole);
+	bool written = write_record(out, name, stream, data, size, whole);
 	buffer_free(&stream->partial);
 	stream->continued = !whole;
 	return written;
@@ -183,6 +190,6 @@ bool log_finish(struct log_stream *stream, const char *name, uint64_t now, struc
 	bool written = true;
 	if (buffer_size(&stream->partial))
 		written = end_part(stream, name, now, NULL, 0, false, out);
-	*stream = (struct log_stream){0};
+	*stream = (struct log_stream){.attrs = stream->attrs};
 	return written;
 }

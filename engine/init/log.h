@@ -12,6 +12,8 @@ struct log_stream {
 	/* parts of the current line are already in the log; they share its time */
 	bool continued;
 	uint64_t time;
+	/* a JSON object that every line has as "attrs", or NULL */
+	const char *attrs;
 };
 
 /* Appends to `out` the log lines that `data` completes; the rest waits in the stream. False when memory is short. */

@@ -36,7 +36,10 @@ static int configure(struct process *p, const struct message *m)
 	p->rows = (uint16_t)number(m, ROWS, p->rows);
 	p->cols = (uint16_t)number(m, COLS, p->cols);
 	p->ring.limit = p->flags & P_TERMINAL ? (size_t)number(m, RING, 131072) : 0;
-	struct { enum tag tag; char **to; } texts[] = {{LOG, &p->log_path}, {CGROUP, &p->cgroup}, {CONSOLE, &p->console}};
+	p->log.limit = number(m, LOG_SIZE, 0);
+	p->log.files = (uint32_t)number(m, LOG_FILES, 1);
+	p->log.compresses = p->flags & P_LOG_COMPRESS;
+	struct { enum tag tag; char **to; } texts[] = {{LOG, &p->log.path}, {LOG_ATTRS, &p->log.attrs}, {CGROUP, &p->cgroup}, {CONSOLE, &p->console}};
 	for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
 		free(*texts[i].to);
 		*texts[i].to = NULL;

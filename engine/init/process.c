@@ -36,7 +36,7 @@ struct process *process_new(const char *key)
 		return NULL;
 	strcpy(p->key, key); /* at most 80 characters: start_check */
 	p->state = PS_RESERVED;
-	p->input.fd = p->log_fd = p->console_fd = -1;
+	p->input.fd = p->log.fd = p->console_fd = -1;
 	p->drain.fire = drain_ended;
 	for (int i = 0; i < 3; i++)
 		p->child_stdio[i] = -1;
@@ -83,10 +83,10 @@ void process_drop(struct process *p)
 	input_close(p);
 	close_child_stdio(p);
 	console_close(p);
-	if (p->log_fd >= 0)
-		close(p->log_fd);
+	log_file_close(&p->log);
 	free(p->ring.data);
-	free(p->log_path);
+	free(p->log.path);
+	free(p->log.attrs);
 	free(p->cgroup);
 	free_later(p);
 }
@@ -125,9 +125,9 @@ void process_running(struct process *p, pid_t pid)
 	p->pid = pid;
 	p->started = now_ns();
 	close_child_stdio(p);
-	if (p->log_path) {
-		p->log_fd = open_regular(p->log_path, O_WRONLY | O_APPEND | O_CREAT, 0640);
-		if (p->log_fd < 0) /* the child could open it a moment ago; the program must not block for it now */
+	if (p->log.path) {
+		log_file_open(&p->log);
+		if (p->log.fd < 0) /* the child could open it a moment ago; the program must not block for it now */
 			p->flags |= P_DISCARD;
 	}
 	terminal_resize(p);
@@ -179,9 +179,7 @@ void process_settle(struct process *p)
 	if (p->state == PS_REAPED && (outputs_ended(p) || !outputs_are_read(p))) {
 		p->state = PS_ENDED;
 		timer_cancel(&p->drain);
-		if (p->log_fd >= 0)
-			close(p->log_fd);
-		p->log_fd = -1;
+		log_file_close(&p->log);
 		send_process(T_EXIT, p);
 		if (control)
 			connection_flush(control);
@@ -205,7 +203,7 @@ bool reap_children(void)
 			p = p->next;
 		if (p)
 			process_reaped(p, wait_status);
-		else
+		else if (!log_compressor_reaped(pid))
 			remember_exit(pid, wait_status);
 	}
 	if (count)

@@ -17,7 +17,7 @@ bool outputs_ended(const struct process *p)
 
 bool outputs_are_read(const struct process *p)
 {
-	if (p->log_fd >= 0 || p->flags & (P_TERMINAL | P_DISCARD))
+	if (p->log.fd >= 0 || p->flags & (P_TERMINAL | P_DISCARD))
 		return true;
 	for (const struct connection *c = p->attached; c; c = c->next_attached)
 		if (c->flags & (A_STDOUT | A_STDERR))
@@ -48,62 +48,22 @@ void outputs_update(struct process *p)
 	}
 }
 
-/* Follows a rotation of the log by renaming, at most once a second. */
-static void reopen_rotated_log(struct process *p, uint64_t now)
-{
-	struct stat named, open_one;
-	if (now - p->log_checked < 1000000000)
-		return;
-	p->log_checked = now;
-	if (fstat(p->log_fd, &open_one) < 0)
-		return;
-	if (stat(p->log_path, &named) == 0 && named.st_ino == open_one.st_ino && named.st_dev == open_one.st_dev)
-		return;
-	int fd = open_regular(p->log_path, O_WRONLY | O_APPEND | O_CREAT, 0640);
-	if (fd < 0)
-		return;
-	close(p->log_fd);
-	p->log_fd = fd;
-}
-
-/* On a full disk the line that does not fit is taken back whole, so that the file stays readable. */
-static void write_lines(int fd, const uint8_t *data, size_t size)
-{
-	size_t written = 0;
-	while (written < size) {
-		ssize_t n = write(fd, data + written, size - written);
-		if (n < 0 && errno == EINTR)
-			continue;
-		if (n <= 0)
-			break;
-		written += (size_t)n;
-	}
-	if (written == size || !written)
-		return;
-	size_t whole = written;
-	while (whole && data[whole - 1] != '\n')
-		whole--;
-	off_t end = lseek(fd, 0, SEEK_CUR);
-	if (end >= 0 && ftruncate(fd, end - (off_t)(written - whole)) < 0)
-		errno = 0; /* nothing more can be done */
-}
-
 static void log_output(struct output *o, const uint8_t *data, size_t size)
 {
 	static struct buffer lines;
 	struct process *p = o->process;
 	const char *name = o->type == T_STDERR ? "stderr" : "stdout";
 	uint64_t now = now_ns();
-	if (p->log_fd < 0)
+	if (p->log.fd < 0)
 		return;
+	o->log.attrs = p->log.attrs;
 	if (data)
 		log_format(&o->log, name, now, data, size, &lines);
 	else
 		log_finish(&o->log, name, now, &lines);
 	if (!buffer_size(&lines))
 		return;
-	reopen_rotated_log(p, now);
-	write_lines(p->log_fd, buffer_head(&lines), buffer_size(&lines));
+	log_file_write(&p->log, buffer_head(&lines), buffer_size(&lines), now);
 	if (lines.capacity > SCRATCH)
 		buffer_free(&lines);
 	lines.head = lines.tail = 0;

@@ -302,3 +302,16 @@ _Noreturn void run_child(const struct child_job *the_job)
 	check_log();
 	become_process();
 }
+
+_Noreturn void run_helper(const struct child_job *the_job, char **argv)
+{
+	job = the_job;
+	reset_process();
+	setsid();
+	int null = open("/dev/null", O_RDWR | O_CLOEXEC);
+	for (int fd = 0; fd < 3; fd++)
+		if (null < 0 || dup2(null, fd) < 0)
+			_exit(127);
+	become_program(argv, NULL);
+	_exit(127);
+}

@@ -34,6 +34,8 @@ struct child_job {
 
 /* Never returns. */
 _Noreturn void run_child(const struct child_job *job);
+/* For a child that is only this program, found on the usual PATH, with nothing on its streams. */
+_Noreturn void run_helper(const struct child_job *job, char **argv);
 
 
 /* files.c; all 0, or -1 with errno. open_regular: a descriptor, EINVAL for what is not a regular file; never blocks. */

@@ -78,6 +78,10 @@ export const Tag = {
   STATUS: 45,
   STARTED: 46,
   FINISHED: 47,
+  LOG_SIZE: 48,
+  LOG_FILES: 49,
+  LOG_ATTRS: 50,
+  INODE: 51,
 } as const;
 
 /** The longest frame that may be sent. */

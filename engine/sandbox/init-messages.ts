@@ -29,7 +29,15 @@ const StepKind = {
   netnsRemove: 11,
 } as const;
 
-const StartFlag = { TERMINAL: 1, OPEN_STDIN: 2, STDIN_ONCE: 4, ADOPT: 8, DISCARD: 16, RESERVE: 32 } as const;
+const StartFlag = {
+  TERMINAL: 1,
+  OPEN_STDIN: 2,
+  STDIN_ONCE: 4,
+  ADOPT: 8,
+  DISCARD: 16,
+  RESERVE: 32,
+  LOG_COMPRESS: 64,
+} as const;
 
 /** errno(3) numbers that berth-init answers with, on the architectures that Berth runs on. */
 export const Errno = {
@@ -94,6 +102,7 @@ function startFlags(process: ProcessSpec, reserve: boolean): number {
     [process.adopt !== undefined, StartFlag.ADOPT],
     [process.discard, StartFlag.DISCARD],
     [reserve, StartFlag.RESERVE],
+    [process.logRotation?.compresses, StartFlag.LOG_COMPRESS],
   ];
   return chosen.reduce((flags, [is, flag]) => (is ? flags | flag : flags), 0);
 }
@@ -114,6 +123,8 @@ export function startRequest(steps: readonly Step[], process?: ProcessSpec, rese
   w.optional(process.adopt?.pidFile, (file) => w.string(Tag.PIDFILE, file));
   w.optional(process.adopt?.consoleSocket, (file) => w.string(Tag.CONSOLE, file));
   w.optional(process.log, (file) => w.string(Tag.LOG, file));
+  w.optional(process.logRotation, ({ size, files }) => w.u64(Tag.LOG_SIZE, size).u32(Tag.LOG_FILES, files));
+  w.optional(process.logAttrs, (attrs) => w.string(Tag.LOG_ATTRS, attrs));
   w.optional(process.ring, (size) => w.u32(Tag.RING, size));
   w.optional(process.cgroup, (directory) => w.string(Tag.CGROUP, directory));
   return w.finish();

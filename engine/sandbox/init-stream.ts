@@ -203,6 +203,7 @@ export async function readFileFrom(
     uid: reply.u32(Tag.UID) ?? 0,
     gid: reply.u32(Tag.GID) ?? 0,
     mtime: reply.u64(Tag.MTIME) ?? 0n,
+    inode: reply.u64(Tag.INODE) ?? 0n,
     body,
   };
 }

@@ -47,6 +47,10 @@ export interface ProcessSpec {
   cols?: number;
   /** json-file log */
   log?: string;
+  /** begin a new file after so many bytes, keep so many files, and compress the older ones */
+  logRotation?: { size: number; files: number; compresses: boolean };
+  /** a JSON object that every line of the log has as `attrs` */
+  logAttrs?: string;
   /** bytes kept for replay */
   ring?: number;
   /** memory cgroup directory, read for OOM kills */
@@ -113,6 +117,7 @@ export interface FileStream {
   gid: number;
   /** nanoseconds since the epoch */
   mtime: bigint;
+  inode: bigint;
   body: Readable;
 }
 

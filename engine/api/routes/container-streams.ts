@@ -2,7 +2,7 @@
 
 import { attachContainer } from '../../container/attach.ts';
 import type { Container } from '../../container/container.ts';
-import { readLogs } from '../../container/logs.ts';
+import { type LogOptions, readLogs, requireReadableLog } from '../../container/logs.ts';
 import { isRunning } from '../../container/record.ts';
 import { InvalidParameter } from '../../errors.ts';
 import { parseTimestamp } from '../../events/clock.ts';
@@ -11,7 +11,7 @@ import type { Call, RawStream } from '../call.ts';
 import { parseDetachKeys } from '../detach-keys.ts';
 import { endStream, hijack, streamType } from '../hijack.ts';
 import { type Route, route } from '../router.ts';
-import { frame, pipeAttachment, writeTo } from '../streams.ts';
+import { latin1Frame, pipeAttachment, writeTo } from '../streams.ts';
 
 export function containerStreamRoutes(parts: ExecParts): Route[] {
   return [
@@ -55,14 +55,13 @@ async function replayLogs(
     stderr: call.flag('stderr'),
     follow: false,
     timestamps: false,
+    details: false,
     since: undefined,
     until: undefined,
     tail: undefined,
   };
   await writeLogs(parts, container, stream, options, call.signal);
 }
-
-type LogOptions = Parameters<typeof readLogs>[2];
 
 async function writeLogs(
   parts: ExecParts,
@@ -72,8 +71,10 @@ async function writeLogs(
   signal: AbortSignal,
 ): Promise<void> {
   const { Tty } = container.record.config;
-  for await (const { stream, data } of readLogs(parts, container, options, signal)) {
-    if (!(await writeTo(output, Tty ? data : frame(stream, data), signal))) return;
+  for await (const chunks of readLogs(parts, container, options, signal)) {
+    let bytes = '';
+    for (const chunk of chunks) bytes += Tty ? chunk.bytes : latin1Frame(chunk.stream, chunk.bytes);
+    if (!(await writeTo(output, Buffer.from(bytes, 'latin1'), signal))) return;
   }
 }
 
@@ -84,6 +85,7 @@ async function logs(parts: ExecParts, call: Call): Promise<void> {
     stderr: call.flag('stderr'),
     follow: call.flag('follow'),
     timestamps: call.flag('timestamps'),
+    details: call.flag('details'),
     since: parseTimestamp(call.query.get('since')),
     until: parseTimestamp(call.query.get('until')),
     tail: parseTail(call.text('tail')),
@@ -91,6 +93,7 @@ async function logs(parts: ExecParts, call: Call): Promise<void> {
   if (!options.stdout && !options.stderr) {
     throw new InvalidParameter('Bad parameters: you must choose at least one stream');
   }
+  requireReadableLog(container);
   const output = call.stream(200, streamType(call, container.record.config.Tty));
   await writeLogs(parts, container, { output }, options, call.signal);
   output.end();

@@ -9,6 +9,7 @@ import type { ExecParts } from '../../exec/parts.ts';
 import { listImages } from '../../image/list.ts';
 import type { ImageStore } from '../../image/local.ts';
 import { GO_ARCHITECTURE } from '../../image/pull.ts';
+import { LOG_DRIVERS } from '../../logger/drivers.ts';
 import { IN_SANDBOX } from '../../sandbox/sandbox.ts';
 import type { Call } from '../call.ts';
 import { type Route, route } from '../router.ts';
@@ -90,7 +91,7 @@ async function info(parts: ExecParts): Promise<Record<string, unknown>> {
       ['Native Overlay Diff', 'false'],
       ['userxattr', 'true'],
     ],
-    Plugins: { Volume: [], Network: ['bridge', 'host', 'null'], Authorization: null, Log: ['json-file'] },
+    Plugins: { Volume: [], Network: ['bridge', 'host', 'null'], Authorization: null, Log: LOG_DRIVERS },
     MemoryLimit: true,
     SwapLimit: parts.hasSwapLimit,
     CpuCfsPeriod: true,

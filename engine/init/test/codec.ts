@@ -72,6 +72,10 @@ const TAGS = {
   status: [45, 'i32'],
   started: [46, 'u64'],
   finished: [47, 'u64'],
+  logSize: [48, 'u64'],
+  logFiles: [49, 'u32'],
+  logAttrs: [50, 'string'],
+  inode: [51, 'u64'],
   mountFlags: [6, 'u64'],
 } as const;
 

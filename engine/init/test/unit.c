@@ -159,6 +159,10 @@ static const char *logged(const void *data, size_t size, bool at_end)
 
 static void test_log(void)
 {
+	stream.attrs = "{\"a\":\"b\"}";
+	CHECK(!strcmp(logged("hi\n", 3, false), "{\"log\":\"hi\\n\",\"stream\":\"stdout\",\"attrs\":{\"a\":\"b\"},"
+		      "\"time\":\"2023-11-14T22:13:20.123456Z\"}\n"));
+	stream.attrs = NULL;
 	CHECK(!strcmp(logged("hi\n", 3, false), LINE("hi\\n")));
 	CHECK(!strcmp(logged("a\nb", 3, false), LINE("a\\n")));
 	CHECK(!strcmp(logged("c\n", 2, false), LINE("bc\\n")));
