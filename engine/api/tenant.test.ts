@@ -259,7 +259,6 @@ describe('what Berth does not do', () => {
     [{ Links: ['a:b'] }, '--link'],
     [{ Devices: [{}] }, '--device'],
     [{ Init: true }, '--init'],
-    [{ Binds: ['data:/x'] }, 'volumes are not supported'],
     [{ LogConfig: { Type: 'syslog' } }, 'log driver syslog'],
   ])('refuses %j by name', async (HostConfig, message) => {
     const answer = await call('POST', '/containers/create', { Image: 'busybox', HostConfig });

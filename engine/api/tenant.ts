@@ -7,7 +7,8 @@ import { z } from 'zod';
 import { Accounts } from '../container/accounts.ts';
 import { hasSwapLimit, initLayerSteps } from '../container/boot.ts';
 import { watchExits } from '../container/exits.ts';
-import { claimEndpoints, reconcileContainers } from '../container/reconcile.ts';
+import { volumeNames } from '../container/mount-point.ts';
+import { claimHeld, reconcileContainers } from '../container/reconcile.ts';
 import { ContainerStore } from '../container/store.ts';
 import { type DockerEvent, EventBus } from '../events/bus.ts';
 import { formatNanos, nowNanos } from '../events/clock.ts';
@@ -23,15 +24,19 @@ import type { Logger } from '../log.ts';
 import { BridgeNetwork } from '../network/bridge.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { readJsonFile, writeJsonFile } from '../store/json-file.ts';
+import { VolumeMounts } from '../volume/mount.ts';
+import { reconcileVolumes } from '../volume/reconcile.ts';
+import { VolumeStore } from '../volume/store.ts';
 import { Router } from './router.ts';
 import { containerStreamRoutes } from './routes/container-streams.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { eventRoutes } from './routes/events.ts';
 import { execRoutes } from './routes/exec.ts';
 import { imageRoutes } from './routes/images.ts';
-import { networkRoutes, volumeRoutes } from './routes/networks.ts';
+import { networkRoutes } from './routes/networks.ts';
 import { systemRoutes } from './routes/system.ts';
 import { unsupportedRoutes } from './routes/unsupported.ts';
+import { volumeRoutes } from './routes/volumes.ts';
 import { ApiServer } from './server.ts';
 
 export interface TenantDeps {
@@ -62,6 +67,11 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     hasSwapLimit(init, sandbox),
     init.start(initLayerSteps()),
   ]);
+  const volumes = await VolumeStore.open(
+    stateDir,
+    (name) => containersWith(containers, name),
+    (error) => log.error({ err: error }, 'a volume record is damaged'),
+  );
   const bridge = new BridgeNetwork(sandbox.id);
   const accounts = new Accounts(init);
   const health = new HealthMonitor({ sandbox, containers, events, accounts, log });
@@ -72,6 +82,8 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     images,
     layers: new LayerKeeper(sandbox, images, () => containers.list().map(({ record }) => record.layers)),
     bridge,
+    volumes,
+    volumeMounts: new VolumeMounts(),
     events,
     accounts,
     health,
@@ -80,10 +92,12 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     hasSwapLimit: swapLimit,
     execs,
   };
-  claimEndpoints(parts);
+  claimHeld(parts);
   await bridge.setUp(init);
   const unwatchers = [watchExits(parts), watchExecExits(parts)];
+  await reconcileVolumes(parts);
   await reconcileContainers(parts);
+  await parts.volumeMounts.reconcile(parts);
   await reconcileExecs(parts);
   await parts.layers.reconcile();
 
@@ -95,7 +109,7 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     ...imageRoutes(parts, catalogue),
     ...eventRoutes(events),
     ...networkRoutes(parts, created),
-    ...volumeRoutes(),
+    ...volumeRoutes(parts),
     ...unsupportedRoutes(),
   ]);
   const server = new ApiServer(router, log);
@@ -116,6 +130,15 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
       );
     },
   };
+}
+
+/** Ids of the containers that mount a volume, oldest first. */
+function containersWith(containers: ContainerStore, volume: string): string[] {
+  return containers
+    .list()
+    .filter(({ record }) => volumeNames(record.mounts).includes(volume))
+    .map(({ id }) => id)
+    .reverse();
 }
 
 /** When this daemon came to be: the creation time of its default networks. */

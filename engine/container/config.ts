@@ -104,30 +104,46 @@ export type ContainerConfig = z.infer<typeof ContainerConfig>;
 const PortBinding = z.object({ HostIp: text, HostPort: text });
 export type PortBinding = z.infer<typeof PortBinding>;
 
+/** Kept as it was sent, since inspect shows it so; null is as good as absent. */
+function optional<T extends z.ZodType>(schema: T) {
+  return schema.nullish().transform((value) => value ?? undefined);
+}
+
 const Mount = z.object({
   Type: text,
-  Source: text,
+  Source: optional(z.string()),
   Target: text,
-  ReadOnly: flag,
-  Consistency: z.string().optional(),
-  BindOptions: z
-    .object({
-      Propagation: text,
-      NonRecursive: flag,
-      CreateMountpoint: flag,
-      ReadOnlyNonRecursive: flag,
-      ReadOnlyForceRecursive: flag,
-    })
-    .nullish()
-    .transform((value) => value ?? undefined),
-  VolumeOptions: z
-    .looseObject({})
-    .nullish()
-    .transform((value) => value ?? undefined),
-  TmpfsOptions: z
-    .object({ SizeBytes: integer, Mode: integer, Options: z.array(z.array(z.string())).nullish() })
-    .nullish()
-    .transform((value) => value ?? undefined),
+  ReadOnly: optional(z.boolean()),
+  Consistency: optional(z.string()),
+  BindOptions: optional(
+    z.object({
+      Propagation: optional(z.string()),
+      NonRecursive: optional(z.boolean()),
+      CreateMountpoint: optional(z.boolean()),
+      ReadOnlyNonRecursive: optional(z.boolean()),
+      ReadOnlyForceRecursive: optional(z.boolean()),
+    }),
+  ),
+  VolumeOptions: optional(
+    z.object({
+      NoCopy: optional(z.boolean()),
+      Labels: optional(z.record(z.string(), z.string())),
+      Subpath: optional(z.string()),
+      DriverConfig: optional(
+        z.object({
+          Name: optional(z.string()),
+          Options: optional(z.record(z.string(), z.string())),
+        }),
+      ),
+    }),
+  ),
+  TmpfsOptions: optional(
+    z.object({
+      SizeBytes: optional(z.number().int()),
+      Mode: optional(z.number().int()),
+      Options: optional(z.array(z.array(z.string()))),
+    }),
+  ),
 });
 export type MountRequest = z.infer<typeof Mount>;
 

@@ -10,13 +10,15 @@ import type { Container } from './container.ts';
 import { mergeHealthcheck, validateHealthcheck } from './health.ts';
 import { newId } from './id.ts';
 import { pathExists } from './lab-files.ts';
-import { mountPoints } from './mounts.ts';
+import type { MountPoint } from './mount-point.ts';
+import { requestedMounts } from './mounts.ts';
 import type { ContainerParts } from './parts.ts';
 import { type ContainerRecord, NEW_STATE } from './record.ts';
 import { parseSecurityOptions } from './security.ts';
 import { MASKED_PATHS, READONLY_PATHS } from './spec.ts';
 import { refuseUnsupported } from './unsupported.ts';
 import { validateConfig, validateEndpoints, validMac } from './validate.ts';
+import { withVolumes } from './volumes.ts';
 
 export interface CreateOptions {
   name: string | undefined;
@@ -43,12 +45,13 @@ export async function createContainer(
   validateLogConfig(hostConfig.LogConfig);
   parseSecurityOptions(hostConfig.SecurityOpt ?? []);
   const mac = validateEndpoints(options.endpoints, hostConfig.NetworkMode) ?? config.MacAddress;
-  await checkMountSources(parts, config, hostConfig);
+  const mounts = requestedMounts(config, hostConfig, (other) => parts.containers.get(other).record.mounts);
+  await checkMountSources(parts, mounts);
   const [path, ...args] = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
   if (!path) throw new InvalidParameter('no command specified');
 
   const name = parts.containers.reserveName(options.name, id);
-  const record: ContainerRecord = {
+  const record: Omit<ContainerRecord, 'mounts'> = {
     id,
     name,
     created: formatNanos(nowNanos()),
@@ -62,13 +65,16 @@ export async function createContainer(
     state: NEW_STATE,
     intent: 'none',
     stoppedByUser: false,
+    removesVolumes: false,
     restartCount: 0,
     networkSandbox: '',
     endpoint: null,
   };
   let container: Container;
   try {
-    container = await parts.containers.add(record);
+    container = await withVolumes(parts, mounts, record.layers, (made) =>
+      parts.containers.add({ ...record, mounts: made }),
+    );
   } catch (error) {
     parts.containers.releaseName(name);
     throw error;
@@ -162,12 +168,8 @@ function mergeEnvironment(base: readonly string[], over: readonly string[]): str
 }
 
 /** --mount needs its source to be there; -v makes it at the start. */
-async function checkMountSources(
-  parts: ContainerParts,
-  config: ContainerConfig,
-  host: HostConfig,
-): Promise<void> {
-  for (const point of mountPoints(config, host)) {
+async function checkMountSources(parts: ContainerParts, mounts: readonly MountPoint[]): Promise<void> {
+  for (const point of mounts) {
     if (point.type !== 'bind' || point.createsSource) continue;
     if (await pathExists(parts.sandbox.init, point.source)) continue;
     throw new InvalidParameter(

@@ -10,6 +10,7 @@ import type { ContainerParts } from './parts.ts';
 import { isRunning } from './record.ts';
 import { forgetRemoved } from './remove.ts';
 import { publishNetwork, startLocked } from './start.ts';
+import { publishUnmounts, unmountVolumes } from './volumes.ts';
 
 /** What is known of an end. */
 export type Exit = Pick<ProcessState, 'status' | 'finished' | 'oomKilled'>;
@@ -67,6 +68,7 @@ export async function handleExit(parts: ContainerParts, container: Container, ex
     );
   // Only now: what is recorded need not be remembered by berth-init any more.
   await init.forget(container.key).catch(() => undefined);
+  await unmountVolumes(parts, before);
   publishEnd(parts, container, exit, before.endpoint !== null, ranFor);
   const ending = { exitCode: exit.status };
   if (removes && isClean) await forgetRemoved(parts, container);
@@ -83,6 +85,7 @@ function publishEnd(
 ): void {
   if (exit.oomKilled) parts.events.publish('container', 'oom', container.id, container.attributes);
   if (wasConnected) publishNetwork(parts, container, 'disconnect');
+  publishUnmounts(parts, container.record);
   parts.events.publish('container', 'die', container.id, {
     ...container.attributes,
     execDuration: String(ranFor > 0n ? ranFor / 1_000_000_000n : 0n),

@@ -7,7 +7,7 @@ import type { Container } from './container.ts';
 import { networkSettings, stateName } from './describe.ts';
 import { containerDir, layerDir } from './files.ts';
 import { describeHealth } from './health.ts';
-import { describeMounts } from './mounts.ts';
+import { describeMounts } from './mount-point.ts';
 import type { ContainerParts } from './parts.ts';
 import { isRunning } from './record.ts';
 import { measureLayer } from './size.ts';
@@ -71,7 +71,7 @@ export async function inspectContainer(
       Name: 'overlay2',
     },
     ...(withSize ? { SizeRw: sizeRw, SizeRootFs: imageSize + sizeRw } : {}),
-    Mounts: describeMounts(config, hostConfig),
+    Mounts: describeMounts(record.mounts),
     Config: config,
     NetworkSettings: networkSettings(record, parts.sandbox.id, parts.bridge),
   };

@@ -4,7 +4,7 @@ import { EngineError, InvalidParameter } from '../errors.ts';
 import type { Filters } from '../events/filters.ts';
 import { seconds } from '../image/inspect.ts';
 import { commandText, networksOf, portList, stateName, statusText } from './describe.ts';
-import { describeMounts } from './mounts.ts';
+import { describeMounts } from './mount-point.ts';
 import type { ContainerParts } from './parts.ts';
 import { type ContainerRecord, isRunning } from './record.ts';
 import { measureLayer } from './size.ts';
@@ -114,8 +114,8 @@ function nameTest(pattern: string): (name: string) => boolean {
 }
 
 function mountedAt(record: ContainerRecord): string[] {
-  return describeMounts(record.config, record.hostConfig).flatMap((mount) => [
-    String(mount.Source),
+  return describeMounts(record.mounts).flatMap((mount) => [
+    String(mount.Name ?? mount.Source),
     String(mount.Destination),
   ]);
 }
@@ -159,6 +159,6 @@ async function describe(
     Status: statusText(record),
     HostConfig: { NetworkMode: record.hostConfig.NetworkMode },
     NetworkSettings: { Networks: networksOf(record, parts.sandbox.id, parts.bridge) },
-    Mounts: describeMounts(record.config, record.hostConfig),
+    Mounts: describeMounts(record.mounts),
   };
 }

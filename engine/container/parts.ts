@@ -6,16 +6,19 @@ import type { ImageStore } from '../image/local.ts';
 import type { Logger } from '../log.ts';
 import type { BridgeNetwork } from '../network/bridge.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
+import type { VolumeMounts } from '../volume/mount.ts';
+import type { VolumeParts } from '../volume/parts.ts';
 import type { Accounts } from './accounts.ts';
 import type { HealthWatch } from './health.ts';
 import type { ContainerStore } from './store.ts';
 
-export interface ContainerParts {
+export interface ContainerParts extends VolumeParts {
   readonly sandbox: Sandbox;
   readonly containers: ContainerStore;
   readonly images: ImageStore;
   readonly layers: LayerKeeper;
   readonly bridge: BridgeNetwork;
+  readonly volumeMounts: VolumeMounts;
   readonly events: EventBus;
   readonly accounts: Accounts;
   readonly health: HealthWatch;

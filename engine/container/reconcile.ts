@@ -7,13 +7,18 @@ import type { Container } from './container.ts';
 import { handleExit, scheduleRestart, unseenExit } from './exits.ts';
 import { healthAtStart } from './health.ts';
 import { SIGKILL } from './kill.ts';
+import { volumeNames } from './mount-point.ts';
 import type { ContainerParts } from './parts.ts';
 import { isRunning } from './record.ts';
 import { removeLocked } from './remove.ts';
+import { unmountVolumes } from './volumes.ts';
 
 /** Notes what running containers hold, so that nothing of it is given away; before anything is started. */
-export function claimEndpoints(parts: ContainerParts): void {
+export function claimHeld(parts: ContainerParts): void {
   for (const { record } of parts.containers.list()) {
+    if (isRunning(record) || record.intent === 'starting') {
+      parts.volumeMounts.claim(record.id, volumeNames(record.mounts));
+    }
     if (record.endpoint) parts.bridge.claim(record.endpoint);
   }
 }
@@ -83,6 +88,7 @@ async function undoStart(parts: ContainerParts, container: Container): Promise<v
   await parts.bridge.exclusively(record.endpoint, () =>
     parts.sandbox.init.start(cleanupSteps(parts, record)),
   );
+  await unmountVolumes(parts, record);
   const { state } = record;
   await parts.containers.update(container, {
     intent: 'none',

@@ -3,6 +3,8 @@
 import { z } from 'zod';
 import { ZERO_TIME } from '../events/clock.ts';
 import { ContainerConfig, HostConfig } from './config.ts';
+import { MountPoint } from './mount-point.ts';
+import { requestedMounts } from './mounts.ts';
 
 const ProbeResult = z.object({
   /** RFC 3339 with nanoseconds */
@@ -52,7 +54,7 @@ export const Endpoint = z.object({
 });
 export type Endpoint = z.infer<typeof Endpoint>;
 
-export const ContainerRecord = z.object({
+const Stored = z.object({
   id: z.string().regex(/^[0-9a-f]{64}$/),
   name: z.string(),
   /** RFC 3339 with nanoseconds */
@@ -65,6 +67,8 @@ export const ContainerRecord = z.object({
   args: z.array(z.string()),
   config: ContainerConfig,
   hostConfig: HostConfig,
+  /** parents first */
+  mounts: z.array(MountPoint).optional(),
   /** a MAC address the user asked for */
   mac: z.string().optional(),
   state: State,
@@ -72,11 +76,18 @@ export const ContainerRecord = z.object({
   intent: z.enum(['none', 'starting', 'removing']),
   /** the user stopped it, so that no restart policy starts it again */
   stoppedByUser: z.boolean(),
+  /** its removal takes its anonymous volumes along (docker rm -v) */
+  removesVolumes: z.boolean().default(false),
   restartCount: z.number().int(),
   /** id of its network namespace; its first 12 digits name the file under /run/docker/netns */
   networkSandbox: z.string(),
   endpoint: Endpoint.nullable(),
 });
+/** Records of engines before volumes have no list of mounts: theirs are what the configuration says. */
+export const ContainerRecord = Stored.transform((record) => ({
+  ...record,
+  mounts: record.mounts ?? requestedMounts(record.config, record.hostConfig, () => []),
+}));
 export type ContainerRecord = z.infer<typeof ContainerRecord>;
 
 export const NEW_STATE: ContainerState = {

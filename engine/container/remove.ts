@@ -6,10 +6,13 @@ import type { Container } from './container.ts';
 import { killAndWait } from './kill.ts';
 import type { ContainerParts } from './parts.ts';
 import { isRunning } from './record.ts';
+import { removeAnonymousVolumes } from './volumes.ts';
 
 export interface RemoveOptions {
   force: boolean;
   link: boolean;
+  /** with its anonymous volumes, unless others mount them (docker rm -v) */
+  volumes: boolean;
 }
 
 /** Removes a container; with `force` it is killed first. */
@@ -26,6 +29,7 @@ export async function removeContainer(
     const isDone = await container.lock.run(async () => {
       if (parts.containers.byFullId(container.id) === undefined) return true;
       if (isRunning(container.record)) return false;
+      if (options.volumes) await parts.containers.update(container, { removesVolumes: true });
       await removeLocked(parts, container);
       return true;
     });
@@ -57,9 +61,11 @@ export async function removeLocked(parts: ContainerParts, container: Container):
   await forgetRemoved(parts, container);
 }
 
-/** The end of a removal: nothing of it is left in the sandbox. */
+/** The end of a removal: nothing of it is left in the sandbox but its volumes. */
 export async function forgetRemoved(parts: ContainerParts, container: Container): Promise<void> {
-  const { exitCode } = container.record.state;
+  const { hostConfig, removesVolumes, state } = container.record;
+  const { exitCode } = state;
+  if (removesVolumes || hostConfig.AutoRemove) await removeAnonymousVolumes(parts, container.record);
   await parts.containers.remove(container);
   parts.events.publish('container', 'destroy', container.id, container.attributes);
   container.announce(['exited', 'stopped', 'removed'], { exitCode });

@@ -1,5 +1,6 @@
 import { describe, expect, it } from 'vitest';
 import { ContainerConfig, HostConfig } from './config.ts';
+import { requestedMounts } from './mounts.ts';
 import { type ContainerRecord, NEW_STATE } from './record.ts';
 import { capabilitiesOf, containerSpec, environment } from './spec.ts';
 
@@ -10,6 +11,7 @@ function record(config: unknown = {}, hostConfig: unknown = {}): ContainerRecord
     created: '2026-01-01T00:00:00Z',
     image: 'sha256:0',
     layers: ['l'],
+    mounts: requestedMounts(ContainerConfig.parse(config), HostConfig.parse(hostConfig), () => []),
     path: 'sh',
     args: ['-c', 'true'],
     config: ContainerConfig.parse({ Hostname: 'box', ...Object(config) }),
@@ -17,6 +19,7 @@ function record(config: unknown = {}, hostConfig: unknown = {}): ContainerRecord
     state: NEW_STATE,
     intent: 'none',
     stoppedByUser: false,
+    removesVolumes: false,
     restartCount: 0,
     networkSandbox: 'b'.repeat(64),
     endpoint: null,

@@ -11,10 +11,12 @@ import type { OciLinux, OciMount, OciProcess, OciResources, OciSeccomp, OciSpec 
 import { resolveSeccomp } from '../runtime/seccomp.ts';
 import type { HostConfig } from './config.ts';
 import { containerDir, layerDir } from './files.ts';
-import { type MountPoint, mountPoints } from './mounts.ts';
+import type { MountPoint } from './mount-point.ts';
+import { rootPropagation } from './propagation.ts';
 import type { ContainerRecord } from './record.ts';
 import { parseSecurityOptions } from './security.ts';
 import type { ProcessUser } from './user.ts';
+import { runtimeSource } from './volumes.ts';
 
 const PATH = 'PATH=/usr/local/sbin:/usr/local/bin:/usr/sbin:/usr/bin:/sbin:/bin';
 
@@ -72,7 +74,7 @@ export function containerSpec(record: ContainerRecord, context: SpecContext): Oc
         isPrivileged || security.unconfinedSystemPaths ? [] : (hostConfig.MaskedPaths ?? MASKED_PATHS),
       readonlyPaths:
         isPrivileged || security.unconfinedSystemPaths ? [] : (hostConfig.ReadonlyPaths ?? READONLY_PATHS),
-      rootfsPropagation: 'private',
+      rootfsPropagation: rootPropagation(record.mounts),
     },
   };
 }
@@ -198,15 +200,13 @@ function systemMounts(record: ContainerRecord, isPrivileged: boolean): OciMount[
       options: ['nosuid', 'noexec', 'nodev', 'mode=1777', `size=${shm}`],
     });
   }
-  return mounts.filter(
-    (mount) => !mountPoints(record.config, hostConfig).some((own) => own.destination === mount.destination),
-  );
+  return mounts.filter((mount) => !record.mounts.some((own) => own.destination === mount.destination));
 }
 
 /** resolv.conf, hostname and hosts, unless the user mounts something there. */
 function fileMounts(record: ContainerRecord): OciMount[] {
   const access = record.hostConfig.ReadonlyRootfs ? 'ro' : 'rw';
-  const own = new Set(mountPoints(record.config, record.hostConfig).map((point) => point.destination));
+  const own = new Set(record.mounts.map((point) => point.destination));
   return ['resolv.conf', 'hostname', 'hosts']
     .map((name) => ({
       destination: `/etc/${name}`,
@@ -218,18 +218,24 @@ function fileMounts(record: ContainerRecord): OciMount[] {
 }
 
 function userMounts(record: ContainerRecord): OciMount[] {
-  return mountPoints(record.config, record.hostConfig).map(toOciMount);
+  return record.mounts.map((point) => toOciMount(record, point));
 }
 
 const TMPFS_DEFAULTS = ['noexec', 'nosuid', 'nodev'];
 
-function toOciMount(point: MountPoint): OciMount {
-  if (point.type === 'bind') {
+function toOciMount(record: ContainerRecord, point: MountPoint): OciMount {
+  if (point.type !== 'tmpfs') {
     return {
       destination: point.destination,
       type: 'bind',
-      source: point.source,
-      options: [point.nonRecursive ? 'bind' : 'rbind', 'rprivate', point.writable ? 'rw' : 'ro'],
+      source: runtimeSource(record, point),
+      options: [
+        point.nonRecursive ? 'bind' : 'rbind',
+        point.propagation || 'rprivate',
+        // crun makes a bind writable, even of what is mounted read-only
+        point.writable && !point.isReadOnlyByDriver ? 'rw' : 'ro',
+        ...(point.recursiveReadOnly ? ['rro'] : []),
+      ],
     };
   }
   // `exec` takes back `noexec` of the defaults, and so on.

@@ -18,12 +18,13 @@ import type { Container } from './container.ts';
 import { createFailed, explainStartFailure } from './failure.ts';
 import { bundleDir, consoleSocket, containerDir, hostsFile, layerDir, resolvConf } from './files.ts';
 import { healthAtStart } from './health.ts';
-import { mountPoints } from './mounts.ts';
 import type { ContainerParts } from './parts.ts';
+import { checkPropagation } from './propagation.ts';
 import { type ContainerRecord, isRunning } from './record.ts';
 import { removeLocked } from './remove.ts';
 import { containerSpec } from './spec.ts';
 import { resolveUser } from './user.ts';
+import { mountVolumes, pinSteps, publishMounts, publishUnmounts, unmountVolumes } from './volumes.ts';
 
 /** The process as berth-init is told of it before its start; where its output is logged comes with the start. */
 export function reservedProcess(parts: ContainerParts, container: Container): ProcessSpec {
@@ -84,6 +85,7 @@ export async function startLocked(parts: ContainerParts, container: Container): 
     if (parts.sandbox.init.process(container.key)?.state === 'ended') {
       await parts.sandbox.init.forget(container.key);
     }
+    await mountVolumes(parts, record);
     const { pid } = await runSteps(parts, container);
     await parts.containers.update(container, {
       intent: 'none',
@@ -105,6 +107,7 @@ export async function startLocked(parts: ContainerParts, container: Container): 
   container.isReserved = false;
   parts.health.update(container);
   if (endpoint) publishNetwork(parts, container, 'connect');
+  publishMounts(parts, record);
   parts.events.publish('container', 'start', container.id, container.attributes);
 }
 
@@ -170,7 +173,7 @@ async function runSteps(parts: ContainerParts, container: Container): Promise<{ 
 
 function missingSource(record: ContainerRecord, error: unknown): string[] {
   if (!(error instanceof StartFailed) || !/No such file or directory/.test(error.text)) return [];
-  return mountPoints(record.config, record.hostConfig)
+  return record.mounts
     .filter((point) => point.createsSource && error.text.includes(point.source))
     .map((point) => point.source);
 }
@@ -182,6 +185,7 @@ async function startSteps(parts: ContainerParts, container: Container): Promise<
   const [accounts, resolv] = await Promise.all([
     parts.accounts.read(record, hasRun),
     resolvConf(parts.sandbox.init, record),
+    checkPropagation(parts.sandbox.init, record.mounts),
   ]);
   const user = resolveUser(
     record.config.User,
@@ -223,6 +227,7 @@ async function startSteps(parts: ContainerParts, container: Container): Promise<
     },
     { kind: 'write', path: `${own}/resolv.conf`, data: resolv, mode: 0o644 },
     { kind: 'write', path: `${bundleDir(id)}/config.json`, data: JSON.stringify(spec), mode: 0o600 },
+    ...pinSteps(record),
     ...(ownsNetns(record) ? [{ kind: 'netns', path: netnsPath(record.networkSandbox) } as const] : []),
   ];
 }
@@ -287,6 +292,8 @@ async function undoStart(
   await parts.bridge
     .exclusively(endpoint, () => parts.sandbox.init.start(cleanupSteps(parts, before)))
     .catch((cause) => parts.log.warn({ err: cause, container: before.id }, 'a failed start left something'));
+  await unmountVolumes(parts, before);
+  publishUnmounts(parts, before);
   await parts.sandbox.init.forget(container.key).catch(() => undefined);
   container.isReserved = false;
   const { state } = before;

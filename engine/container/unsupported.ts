@@ -9,8 +9,6 @@ type Check<T> = readonly [option: string, isAsked: (config: T) => boolean];
 const isFull = (list: readonly unknown[] | null | undefined) => (list?.length ?? 0) > 0;
 
 const HOST_OPTIONS: readonly Check<HostConfig>[] = [
-  ['--volumes-from', (h) => isFull(h.VolumesFrom)],
-  ['--volume-driver', (h) => h.VolumeDriver !== '' && h.VolumeDriver !== 'local'],
   ['--link', (h) => isFull(h.Links)],
   ['--storage-opt', (h) => h.StorageOpt !== undefined && Object.keys(h.StorageOpt).length > 0],
   ['--userns', (h) => h.UsernsMode !== '' && h.UsernsMode !== 'host'],
@@ -28,19 +26,11 @@ const HOST_OPTIONS: readonly Check<HostConfig>[] = [
   ['--kernel-memory', (h) => (h.KernelMemory ?? 0) !== 0 || (h.KernelMemoryTCP ?? 0) !== 0],
   ['--init', (h) => h.Init === true],
   ['--isolation', (h) => h.Isolation !== '' && h.Isolation !== 'default'],
-  [
-    '--mount type=bind,bind-propagation',
-    (h) => !!h.Mounts?.some((m) => !isPrivate(m.BindOptions?.Propagation)),
-  ],
   ['CpuCount', (h) => h.CpuCount !== 0],
   ['CpuPercent', (h) => h.CpuPercent !== 0],
   ['IOMaximumIOps', (h) => h.IOMaximumIOps !== 0],
   ['IOMaximumBandwidth', (h) => h.IOMaximumBandwidth !== 0],
 ];
-
-function isPrivate(propagation: string | undefined): boolean {
-  return !propagation || propagation === 'rprivate' || propagation === 'private';
-}
 
 const RUNTIMES = ['', 'crun', 'runc', 'io.containerd.runc.v2'];
 

@@ -2,6 +2,7 @@
 #include "init.h"
 #include "layer.h"
 #include "netns.h"
+#include "volume.h"
 
 #include <errno.h>
 #include <fcntl.h>
@@ -135,6 +136,8 @@ int main(int argc, char **argv)
 	socklen_t size = sizeof listening;
 	if (argc > 2 && strcmp(argv[1], "layer") == 0 && getpid() != 1)
 		return layer_main(argc - 2, argv + 2);
+	if (argc > 2 && strcmp(argv[1], "volume") == 0 && getpid() != 1)
+		return volume_main(argc - 2, argv + 2);
 	read_settings(argc, argv);
 	if (getsockopt(LISTEN_FD, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || !listening) {
 		fputs("berth-init: descriptor 3 is not a listening socket\n", stderr);

@@ -51,6 +51,8 @@ int unmount(const char *path);
 
 /* trees.c: RMTREE and RMCGROUP; 0 or -1 with errno */
 int remove_tree(const char *path);
+/* What is in an open directory, not the directory */
+int empty_tree(int directory);
 int remove_cgroup(const char *path);
 /* netns.c; 0 or -1 with errno */
 int enter_netns(const char *path);

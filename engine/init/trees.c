@@ -139,6 +139,24 @@ int remove_tree(const char *path)
 	return result;
 }
 
+int empty_tree(int directory)
+{
+	struct removal r = {.root = directory};
+	if (!mount_of(directory, "", &r.mount))
+		return -1;
+	/* what is very deep comes up, and goes in a later pass */
+	for (int pass = 0; pass < MAX_PASSES; pass++) {
+		unsigned before = r.moved;
+		lseek(directory, 0, SEEK_SET);
+		if (empty_directory(&r, directory, 0) < 0)
+			return -1;
+		if (r.moved == before)
+			return 0;
+	}
+	errno = ENOTEMPTY;
+	return -1;
+}
+
 static void put_file(int directory, const char *name, const char *text)
 {
 	int fd = openat(directory, name, O_WRONLY | O_NONBLOCK | O_CLOEXEC | O_NOFOLLOW);

@@ -12,6 +12,8 @@ function record(Type: string, Config: Record<string, string>, config: object = {
     created: '2026-01-01T00:00:00Z',
     image: `sha256:${'1'.repeat(64)}`,
     layers: [],
+    mounts: [],
+    removesVolumes: false,
     path: 'sh',
     args: ['-c', 'true'],
     config: ContainerConfig.parse({ Image: 'nginx:1', ...config }),

@@ -77,7 +77,11 @@ export function containerRoutes(parts: ExecParts): Route[] {
     route('POST', '/containers/{id}/wait', (call) => wait(parts, call)),
     route('DELETE', '/containers/{id}', async (call) => {
       const container = find(call);
-      await removeContainer(parts, container, { force: call.flag('force'), link: call.flag('link') });
+      await removeContainer(parts, container, {
+        force: call.flag('force'),
+        link: call.flag('link'),
+        volumes: call.flag('v'),
+      });
       parts.execs.removeOf(container.id);
       call.empty(204);
     }),

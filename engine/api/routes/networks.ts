@@ -1,6 +1,6 @@
-// /networks: the default ones; user-defined networks are to come. /volumes likewise.
+// /networks: the default ones; user-defined networks are to come.
 
-import { InvalidParameter, NotFound, NotImplemented } from '../../errors.ts';
+import { InvalidParameter } from '../../errors.ts';
 import { Filters } from '../../events/filters.ts';
 import type { ExecParts } from '../../exec/parts.ts';
 import {
@@ -48,29 +48,6 @@ export function networkRoutes(parts: ExecParts, created: string): Route[] {
     route('POST', '/networks/{id}/disconnect', (call) => {
       findNetwork(networks(), call.param('id'));
       throw networksNotYet();
-    }),
-  ];
-}
-
-const VOLUME_FILTERS = ['dangling', 'driver', 'label', 'name'];
-
-export function volumeRoutes(): Route[] {
-  return [
-    route('GET', '/volumes', (call) => {
-      Filters.parse(call.query.get('filters'), VOLUME_FILTERS);
-      call.send(200, { Volumes: [], Warnings: null });
-    }),
-    route('POST', '/volumes/create', () => {
-      throw new NotImplemented(
-        'volumes are not supported by Berth yet; mount a directory by its absolute path',
-      );
-    }),
-    route('POST', '/volumes/prune', (call) => call.send(200, { VolumesDeleted: null, SpaceReclaimed: 0 })),
-    route('GET', '/volumes/{name}', (call) => {
-      throw new NotFound(`get ${call.param('name')}: no such volume`);
-    }),
-    route('DELETE', '/volumes/{name}', (call) => {
-      throw new NotFound(`get ${call.param('name')}: no such volume`);
     }),
   ];
 }

@@ -11,6 +11,8 @@ import type { ImageStore } from '../../image/local.ts';
 import { GO_ARCHITECTURE } from '../../image/pull.ts';
 import { LOG_DRIVERS } from '../../logger/drivers.ts';
 import { IN_SANDBOX } from '../../sandbox/sandbox.ts';
+import { describeVolume } from '../../volume/describe.ts';
+import { measureVolumes } from '../../volume/usage.ts';
 import type { Call } from '../call.ts';
 import { type Route, route } from '../router.ts';
 import { API_VERSION, BERTH_VERSION, MIN_API_VERSION } from '../version.ts';
@@ -91,7 +93,12 @@ async function info(parts: ExecParts): Promise<Record<string, unknown>> {
       ['Native Overlay Diff', 'false'],
       ['userxattr', 'true'],
     ],
-    Plugins: { Volume: [], Network: ['bridge', 'host', 'null'], Authorization: null, Log: LOG_DRIVERS },
+    Plugins: {
+      Volume: ['local'],
+      Network: ['bridge', 'host', 'null'],
+      Authorization: null,
+      Log: LOG_DRIVERS,
+    },
     MemoryLimit: true,
     SwapLimit: parts.hasSwapLimit,
     CpuCfsPeriod: true,
@@ -179,9 +186,21 @@ async function diskUsage(parts: ExecParts, call: Call): Promise<Record<string, u
     LayersSize: [...layers.values()].reduce((sum, size) => sum + size, 0),
     Images: images,
     Containers: containers,
-    Volumes: wants('volume') ? [] : null,
+    Volumes: wants('volume') ? await volumeUsage(parts) : null,
     BuildCache: wants('build-cache') ? [] : null,
   };
+}
+
+async function volumeUsage(parts: ExecParts): Promise<Record<string, unknown>[]> {
+  const volumes = parts.volumes.list();
+  const sizes = await measureVolumes(
+    parts,
+    volumes.map((volume) => volume.name),
+  );
+  return volumes.map((volume, index) => ({
+    ...describeVolume(volume),
+    UsageData: { RefCount: parts.volumes.users(volume.name).length, Size: sizes[index] ?? 0 },
+  }));
 }
 
 /** Bytes of an image's layers that others have too. */

@@ -29,7 +29,6 @@ const NOT_YET: readonly [method: string, pattern: string, what: string][] = [
   ['POST', '/plugins/{name...}', 'docker plugin'],
   ['GET', '/plugins/{name...}', 'docker plugin'],
   ['DELETE', '/plugins/{name...}', 'docker plugin'],
-  ['PUT', '/volumes/{name}', 'docker volume update'],
 ];
 
 const SWARM = ['swarm', 'nodes', 'services', 'tasks', 'secrets', 'configs'];
