@@ -38,6 +38,8 @@ export async function writeTo(output: Writable, data: Buffer, signal: AbortSigna
 export interface PipeOptions {
   /** of the process: output is not framed, and detach keys count */
   hasTerminal: boolean;
+  /** not framed, whatever it has: the client cannot tell stdout from stderr */
+  isMixed?: boolean;
   /** pass on the client's input */
   stdin: boolean;
   detachKeys: string;
@@ -68,7 +70,7 @@ export async function pipeAttachment(
   }
   try {
     for await (const { stream: name, data } of attachment.output) {
-      const bytes = options.hasTerminal ? data : frame(name, data);
+      const bytes = options.hasTerminal || options.isMixed ? data : frame(name, data);
       if (!(await writeTo(stream.output, bytes, options.signal))) break;
     }
   } finally {

@@ -75,7 +75,9 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
   const bridge = new BridgeNetwork(sandbox.id);
   const accounts = new Accounts(init);
   const health = new HealthMonitor({ sandbox, containers, events, accounts, log });
-  const execs = new ExecStore((exec) => containers.byFullId(exec.containerId)?.execs.delete(exec.id));
+  const execs = await ExecStore.open(stateDir, log, (exec) => {
+    containers.byFullId(exec.containerId)?.execs.delete(exec.id);
+  });
   const parts: ExecParts = {
     sandbox,
     containers,
@@ -119,7 +121,7 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     events,
     async dispose() {
       for (const unwatch of unwatchers) unwatch();
-      execs.dispose();
+      await execs.dispose();
       health.dispose();
       // A change that is under way is finished, so that its record says what is.
       await Promise.all(

@@ -22,7 +22,7 @@ export function requireRunning(container: Container): void {
   }
 }
 
-export function createExec(parts: ExecParts, container: Container, config: ExecConfig): Exec {
+export async function createExec(parts: ExecParts, container: Container, config: ExecConfig): Promise<Exec> {
   requireRunning(container);
   if (config.argv.length === 0 || config.argv[0] === '')
     throw new InvalidParameter('No exec command specified');
@@ -43,7 +43,7 @@ export function createExec(parts: ExecParts, container: Container, config: ExecC
     pid: 0,
   };
   container.execs.add(exec.id);
-  parts.execs.add(exec);
+  await parts.execs.add(exec);
   publishExec(parts, container, exec, `exec_create: ${commandOf(exec)}`);
   return exec;
 }

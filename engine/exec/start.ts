@@ -70,11 +70,11 @@ export async function runExec(
   const file = `${directory}/${exec.id}.json`;
   const process = processSpec(exec, isDetached);
   try {
-    exec.process = await prepared;
+    const ociProcess = await prepared;
     const { pid } = await init.start(
       [
         { kind: 'mkdir', path: directory, mode: 0o700 },
-        { kind: 'write', path: file, data: JSON.stringify(exec.process), mode: 0o600 },
+        { kind: 'write', path: file, data: JSON.stringify(ociProcess), mode: 0o600 },
         {
           kind: 'exec',
           argv: crunExec(container, file, exec.config.tty ? consoleSocket(exec.id) : undefined),
@@ -83,11 +83,13 @@ export async function runExec(
       process,
     );
     exec.pid = pid;
+    if (exec.state === 'running') void parts.execs.record(exec);
   } catch (error) {
     const failure = explainStartFailure(error);
     exec.exitCode = failure.exitCode === 127 ? 127 : 126;
     exec.state = 'ended';
     parts.execs.expire(exec);
+    void parts.execs.record(exec);
     await init.forget(execKey(exec)).catch(() => undefined);
     if (!(error instanceof StartFailed)) throw error;
     const text = execFailedText(failure);
@@ -164,14 +166,19 @@ export function watchExecExits(parts: ExecParts): () => void {
   });
 }
 
-function noteExit(parts: ExecParts, id: string, process: ProcessState): void {
-  parts.sandbox.init.forget(process.key).catch(() => undefined);
+/** Notes an end, and once it is recorded berth-init need not remember it any more. */
+export function noteExit(parts: ExecParts, id: string, process: Pick<ProcessState, 'key' | 'status'>): void {
+  const forget = () => parts.sandbox.init.forget(process.key).catch(() => undefined);
   const exec = parts.execs.find(id);
-  if (!exec) return;
+  if (!exec) {
+    void forget();
+    return;
+  }
   exec.state = 'ended';
   exec.exitCode = process.status;
   exec.pid = 0;
   parts.execs.expire(exec);
+  void parts.execs.record(exec).then(forget);
   const container = parts.containers.byFullId(exec.containerId);
   if (container) publishExec(parts, container, exec, 'exec_die', { exitCode: String(process.status) });
 }

@@ -43,7 +43,7 @@ export function execRoutes(parts: ExecParts): Route[] {
       const body = await call.json(CreateBody);
       const detachKeys = body.DetachKeys ?? '';
       parseDetachKeys(detachKeys);
-      const exec = createExec(parts, container, {
+      const exec = await createExec(parts, container, {
         argv: body.Cmd ?? [],
         tty: body.Tty ?? false,
         attachStdin: body.AttachStdin ?? false,
@@ -95,6 +95,7 @@ async function startAttached(
   const attachment = await attachExec(parts, exec).catch((error) => {
     exec.state = 'ended';
     parts.execs.expire(exec);
+    void parts.execs.record(exec);
     throw error;
   });
   const stream = hijack(call, tty);

@@ -11,7 +11,6 @@ const NOT_YET: readonly [method: string, pattern: string, what: string][] = [
   ['HEAD', '/containers/{id}/archive', 'docker cp'],
   ['PUT', '/containers/{id}/archive', 'docker cp'],
   ['POST', '/containers/{id}/update', 'docker update'],
-  ['GET', '/containers/{id}/attach/ws', 'attaching by websocket'],
   ['POST', '/containers/{id}/copy', 'docker cp'],
   ['POST', '/containers/{id}/checkpoints', 'docker checkpoint'],
   ['GET', '/containers/{id}/checkpoints', 'docker checkpoint'],
