@@ -10,6 +10,8 @@ export const LAB_LIMITS = {
   steps: 100,
   checksPerStep: 20,
   filesPerStep: 20,
+  /** lab hosts */
+  hosts: 4,
   /** problems reported for one file; the rest is not worth reading before these are fixed */
   problems: 50,
 } as const;
@@ -26,12 +28,22 @@ export interface LabFile {
   /** permission bits */
   mode: number;
   content: string;
+  /** the lab host it is for; the first when absent */
+  on?: string;
+}
+
+/** A shell script and the lab host it is for; the first when absent. */
+export interface Script {
+  text: string;
+  on?: string;
 }
 
 /** An answer that students are known to give, and what the failing check must then tell them. */
 export interface WrongAnswer {
   /** shell script */
   run: string;
+  /** the lab host it is run on; the first when absent */
+  on?: string;
   /** text that the message of a failing check must contain */
   expect: string;
   line: number;
@@ -52,7 +64,7 @@ export interface Step {
   commands: readonly string[];
   files: readonly LabFile[];
   /** shell scripts that solve the step, in order; not shown until asked for */
-  solution: readonly string[];
+  solution: readonly Script[];
   wrongAnswers: readonly WrongAnswer[];
 }
 
@@ -66,6 +78,10 @@ export interface Lab {
   /** images of the catalogue that the lab needs */
   images: readonly string[];
   ports: readonly LabPort[];
+  /** names of the lab hosts that it needs, at least one; the first is meant where none is said */
+  hosts: readonly string[];
+  /** whether its lab hosts should reach the internet, where the operator allows that */
+  internet: boolean;
   /** what stands before the first step */
   introduction: readonly Token[];
   steps: readonly Step[];

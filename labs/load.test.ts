@@ -32,7 +32,7 @@ describe('the labs in content', async () => {
   it.each(labs.map(({ slug, lab }) => ({ slug, lab })))(
     '$slug: every step has checks, a hint and a solution',
     ({ lab }) => {
-      expect(lab.steps.length).toBeGreaterThanOrEqual(8);
+      expect(lab.steps.length).toBeGreaterThanOrEqual(3);
       for (const step of lab.steps) {
         expect(step.checks.length, step.id).toBeGreaterThan(0);
         expect(step.solution.length, step.id).toBeGreaterThan(0);

@@ -3,8 +3,8 @@
 
 import { setTimeout as sleep } from 'node:timers/promises';
 import { excerpt } from './checks/text-match.ts';
-import type { LabHost } from './host.ts';
-import type { Lab, Step } from './lab.ts';
+import type { LabHosts } from './hosts.ts';
+import type { Lab, Script, Step } from './lab.ts';
 import { evaluateChecks } from './run/evaluate.ts';
 import type { CheckState } from './run/state.ts';
 import { shellRequest } from './shell.ts';
@@ -22,16 +22,20 @@ export interface Disproof {
   message: string;
 }
 
-/** A fresh lab host, and the way to give it back. */
-export type OpenHost = () => Promise<{ host: LabHost; close(): Promise<void> }>;
+/** Fresh lab hosts for a lab, and the way to give them back. */
+export type OpenHosts = (lab: Lab) => Promise<{ hosts: LabHosts; close(): Promise<void> }>;
 
-/** Does the lab as its solutions say, on one fresh lab host. */
-export async function proveSolutions(lab: Lab, openHost: OpenHost, signal: AbortSignal): Promise<Disproof[]> {
-  const { host, close } = await openHost();
+/** Does the lab as its solutions say, on fresh lab hosts. */
+export async function proveSolutions(
+  lab: Lab,
+  openHosts: OpenHosts,
+  signal: AbortSignal,
+): Promise<Disproof[]> {
+  const { hosts, close } = await openHosts(lab);
   const disproofs: Disproof[] = [];
   try {
     for (const step of lab.steps) {
-      const problem = await proveSolution(step, host, signal);
+      const problem = await proveSolution(step, hosts, signal);
       if (problem !== undefined) disproofs.push({ step: step.id, line: step.line, message: problem });
     }
     return disproofs;
@@ -40,35 +44,35 @@ export async function proveSolutions(lab: Lab, openHost: OpenHost, signal: Abort
   }
 }
 
-async function proveSolution(step: Step, host: LabHost, signal: AbortSignal): Promise<string | undefined> {
-  await placeFiles(step, host, signal);
+async function proveSolution(step: Step, hosts: LabHosts, signal: AbortSignal): Promise<string | undefined> {
+  await placeFiles(step, hosts, signal);
   if (step.checks.length > 0) {
-    const before = await evaluateChecks(step.checks, host, signal);
+    const before = await evaluateChecks(step.checks, hosts, signal);
     if (before.some(({ status }) => status === 'unknown')) return `before its solution: ${show(before)}`;
     if (before.every(({ status }) => status === 'passed')) return 'it passes before its solution';
   }
   const endings: string[] = [];
-  for (const script of step.solution) endings.push(await runScript(script, host, signal));
-  const after = await evaluateUntil(step, host, signal, (states) =>
+  for (const script of step.solution) endings.push(await runScript(script, hosts, signal));
+  const after = await evaluateUntil(step, hosts, signal, (states) =>
     states.every(({ status }) => status === 'passed'),
   );
   return after.isMet ? undefined : `after its solution (${endings.join('; ')}): ${show(after.states)}`;
 }
 
-/** Gives every known-wrong answer, each on a fresh lab host on which the steps before have been solved. */
+/** Gives every known-wrong answer, each on fresh lab hosts on which the steps before have been solved. */
 export async function proveWrongAnswers(
   lab: Lab,
-  openHost: OpenHost,
+  openHosts: OpenHosts,
   signal: AbortSignal,
 ): Promise<Disproof[]> {
   const disproofs: Disproof[] = [];
   for (const step of lab.steps) {
-    for (const { run, expect, line } of step.wrongAnswers) {
-      const { host, close } = await openHost();
+    for (const { run, expect, line, on } of step.wrongAnswers) {
+      const { hosts, close } = await openHosts(lab);
       try {
-        await solveBefore(step, lab, host, signal);
-        await runScript(run, host, signal);
-        const { isMet, states } = await evaluateUntil(step, host, signal, (found) =>
+        await solveBefore(step, lab, hosts, signal);
+        await runScript({ text: run, ...(on === undefined ? {} : { on }) }, hosts, signal);
+        const { isMet, states } = await evaluateUntil(step, hosts, signal, (found) =>
           found.some((state) => state.status === 'failed' && messageOf(state).includes(expect)),
         );
         if (!isMet) {
@@ -83,34 +87,36 @@ export async function proveWrongAnswers(
   return disproofs;
 }
 
-async function solveBefore(step: Step, lab: Lab, host: LabHost, signal: AbortSignal): Promise<void> {
+async function solveBefore(step: Step, lab: Lab, hosts: LabHosts, signal: AbortSignal): Promise<void> {
   for (const earlier of lab.steps.slice(0, lab.steps.indexOf(step))) {
-    await placeFiles(earlier, host, signal);
-    for (const script of earlier.solution) await runScript(script, host, signal);
+    await placeFiles(earlier, hosts, signal);
+    for (const script of earlier.solution) await runScript(script, hosts, signal);
   }
-  await placeFiles(step, host, signal);
+  await placeFiles(step, hosts, signal);
 }
 
-async function placeFiles(step: Step, host: LabHost, signal: AbortSignal): Promise<void> {
-  for (const { path, content, mode } of step.files) await host.writeFile(path, content, mode, signal);
+async function placeFiles(step: Step, hosts: LabHosts, signal: AbortSignal): Promise<void> {
+  for (const { path, content, mode, on } of step.files) {
+    await hosts.get(on).writeFile(path, content, mode, signal);
+  }
 }
 
 /** How the script ended; a command of it may well be meant to fail. */
-async function runScript(script: string, host: LabHost, signal: AbortSignal): Promise<string> {
-  const { exitCode, stderr, timedOut } = await host.run(shellRequest(script, SCRIPT_TIMEOUT), signal);
+async function runScript({ text, on }: Script, hosts: LabHosts, signal: AbortSignal): Promise<string> {
+  const { exitCode, stderr, timedOut } = await hosts.get(on).run(shellRequest(text, SCRIPT_TIMEOUT), signal);
   if (timedOut) return 'it does not end';
   return `exit code ${exitCode} ${excerpt(stderr)}`.trim();
 }
 
 async function evaluateUntil(
   step: Step,
-  host: LabHost,
+  hosts: LabHosts,
   signal: AbortSignal,
   isMet: (states: readonly CheckState[]) => boolean,
 ): Promise<{ isMet: boolean; states: CheckState[] }> {
   const end = performance.now() + PATIENCE;
   for (;;) {
-    const states = await evaluateChecks(step.checks, host, signal);
+    const states = await evaluateChecks(step.checks, hosts, signal);
     if (isMet(states)) return { isMet: true, states };
     if (performance.now() > end) return { isMet: false, states };
     await sleep(PAUSE, undefined, { signal });

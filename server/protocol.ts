@@ -31,6 +31,8 @@ export interface LabPage {
   minutes: number;
   introduction: string;
   steps: { id: string; title: string; html: string }[];
+  /** names of the lab hosts, the first first */
+  hosts: string[];
   /** ports that the lesson offers to open */
   ports: { port: number; title: string }[];
   /** the lesson to go on with */
@@ -94,7 +96,10 @@ export interface RunView {
 
 /** A terminal that a page can attach to. */
 export interface TerminalView {
+  /** `t1`; on another lab host than the first with its name before it: `node2-t1` */
   id: string;
+  /** name of its lab host */
+  host: string;
 }
 
 /** What the live socket sends: all there is at first, then what changed. */

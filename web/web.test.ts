@@ -73,16 +73,27 @@ describe('typing a command', () => {
 
 describe('tabs of terminals', () => {
   it('stand in order, the ended ones among them', () => {
-    expect(tabsOf(['t10', 't2'], new Map([['t3', 1]]))).toEqual([
-      { id: 't2', label: 'Terminal 2' },
-      { id: 't3', label: 'Terminal 3', exitCode: 1 },
-      { id: 't10', label: 'Terminal 10' },
+    expect(tabsOf(['t10', 't2'], new Map([['t3', 1]]), ['lab'])).toEqual([
+      { id: 't2', host: 'lab', label: 'Terminal 2' },
+      { id: 't3', host: 'lab', label: 'Terminal 3', exitCode: 1 },
+      { id: 't10', host: 'lab', label: 'Terminal 10' },
     ]);
   });
 
+  it('stand by lab host where there are several, and say which', () => {
+    const hosts = ['node1', 'node2'];
+    expect(tabsOf(['node2-t1', 't2', 't1'], new Map(), hosts).map(({ label }) => label)).toEqual([
+      'node1 1',
+      'node1 2',
+      'node2 1',
+    ]);
+    expect(freshId(['t1', 'node2-t1'], 'node2', hosts)).toBe('node2-t2');
+    expect(freshId(['node2-t1'], 'node1', hosts)).toBe('t1');
+  });
+
   it('get the first free number', () => {
-    expect(freshId([])).toBe('t1');
-    expect(freshId(['t1', 't3'])).toBe('t2');
+    expect(freshId([], 'lab', ['lab'])).toBe('t1');
+    expect(freshId(['t1', 't3'], 'lab', ['lab'])).toBe('t2');
   });
 });
 

@@ -36,6 +36,8 @@ export interface Check {
   readonly hint?: string;
   /** where it stands in the file */
   readonly line: number;
+  /** the lab host it looks at; the first when absent */
+  readonly on?: string;
   readonly interests: Interests;
   evaluate(look: Look): Promise<CheckResult>;
 }

@@ -12,20 +12,23 @@ import { describeIssues, parseYaml, type YamlBlock } from './yaml.ts';
 const AroundCheck = z.object({
   title: name.refine((value) => value.length <= 200, 'must be at most 200 characters').optional(),
   hint: name.refine((value) => value.length <= 1000, 'must be at most 1000 characters').optional(),
+  on: name.optional(),
 });
-const Wrong = strictMap({ run: name, expect: name });
+const AROUND = ['title', 'hint', 'on'];
+const Wrong = strictMap({ run: name, expect: name, on: name.optional() });
 
 /** The checks of a fence: one map, or a list of them. */
 export function parseChecks(
   text: string,
   firstLine: number,
+  on?: string,
 ): { checks: Check[]; problems: MarkdownProblem[] } {
   const block = parseYaml(text, firstLine);
   if ('problems' in block) return { checks: [], problems: block.problems.map(prefixed('check')) };
   const checks: Check[] = [];
   const problems: MarkdownProblem[] = [];
   for (const { item, path } of itemsOf(block)) {
-    const result = parseCheck(item, path, block);
+    const result = parseCheck(item, path, block, on);
     if ('check' in result) checks.push(result.check);
     else problems.push(...result.problems);
   }
@@ -45,8 +48,10 @@ export function parseWrongAnswers(
   const problems: MarkdownProblem[] = [];
   for (const { item, path } of itemsOf(block)) {
     const result = Wrong.safeParse(item);
-    if (result.success) wrongAnswers.push({ ...result.data, line: block.lineOf(path) });
-    else problems.push(...describeIssues(result.error.issues, block, path).map(prefixed('wrong')));
+    if (result.success) {
+      const { on, ...answer } = result.data;
+      wrongAnswers.push({ ...answer, ...(on === undefined ? {} : { on }), line: block.lineOf(path) });
+    } else problems.push(...describeIssues(result.error.issues, block, path).map(prefixed('wrong')));
   }
   return { wrongAnswers, problems };
 }
@@ -63,6 +68,7 @@ function parseCheck(
   item: unknown,
   path: PropertyKey[],
   block: YamlBlock,
+  fenceHost: string | undefined,
 ): { check: Check } | { problems: MarkdownProblem[] } {
   const kinds = [...CHECK_KINDS.keys()];
   const problem = (message: string, at: PropertyKey[] = path) => ({
@@ -71,11 +77,11 @@ function parseCheck(
   if (item === null || typeof item !== 'object' || Array.isArray(item)) {
     return problem(`: must be a map with one of ${kinds.join(', ')}`);
   }
-  const keys = Object.keys(item).filter((key) => key !== 'title' && key !== 'hint');
+  const keys = Object.keys(item).filter((key) => !AROUND.includes(key));
   const [key] = keys;
   const unknown = keys.find((each) => !CHECK_KINDS.has(each));
   if (unknown !== undefined) {
-    const known = key !== undefined && CHECK_KINDS.has(key) ? ['title', 'hint'] : [...kinds, 'title', 'hint'];
+    const known = key !== undefined && CHECK_KINDS.has(key) ? AROUND : [...kinds, ...AROUND];
     return problem(`: unknown key "${unknown}"${didYouMean(unknown, known)}`, [...path, unknown]);
   }
   const kind = key === undefined ? undefined : CHECK_KINDS.get(key);
@@ -89,7 +95,7 @@ function parseCheck(
   if ('issues' in bound) {
     return { problems: describeIssues(bound.issues, block, [...path, key]).map(prefixed(`check ${key}`)) };
   }
-  const { title, hint } = around.data;
+  const { title, hint, on = fenceHost } = around.data;
   if (kind.needsTitle && title === undefined)
     return problem(` ${key}: title is missing: say what it looks for`);
   const { check } = bound;
@@ -99,6 +105,7 @@ function parseCheck(
       title: title ?? check.title,
       ...(hint === undefined ? {} : { hint }),
       line: block.lineOf(path),
+      ...(on === undefined ? {} : { on }),
       interests: check.interests,
       evaluate: (look) => check.evaluate(look),
     },

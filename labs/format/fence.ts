@@ -20,7 +20,12 @@ export interface FenceInfo {
 }
 
 const KNOWN: readonly Directive[] = ['run', 'solution', 'check', 'wrong', 'file'];
-const ATTRIBUTES: Readonly<Partial<Record<Directive, readonly string[]>>> = { file: ['path', 'mode'] };
+const ATTRIBUTES: Readonly<Partial<Record<Directive, readonly string[]>>> = {
+  run: ['on'],
+  solution: ['on'],
+  check: ['on'],
+  file: ['path', 'mode', 'on'],
+};
 const LANGUAGES: Readonly<Partial<Record<Directive, readonly string[]>>> = {
   run: ['sh', 'bash', 'shell', 'console'],
   solution: ['sh', 'bash', 'shell', 'console'],

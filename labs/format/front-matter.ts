@@ -2,6 +2,8 @@
 
 import { z } from 'zod';
 import { name, oneOrMore, strictMap, text } from '../checks/schema.ts';
+import { DEFAULT_HOST } from '../hosts.ts';
+import { LAB_LIMITS } from '../lab.ts';
 
 const port = z.preprocess(
   (value) => (typeof value === 'number' ? { port: value } : value),
@@ -13,6 +15,11 @@ const port = z.preprocess(
       .max(65535, 'must be 1 to 65535'),
     title: name.optional(),
   }).transform(({ port, title }) => ({ port, title: title ?? `Port ${port}` })),
+);
+
+const hostname = text.refine(
+  (value) => /^[a-z][a-z0-9]{0,15}$/.test(value),
+  'must be a hostname of a-z 0-9, at most 16 characters',
 );
 
 /** What stands between the two `---` lines. */
@@ -33,6 +40,11 @@ export const FrontMatter = strictMap({
     text.refine((value) => /^[\w][\w./:@-]{0,254}$/.test(value), 'is not an image reference'),
   ).default([]),
   ports: oneOrMore(port).default([]),
+  hosts: oneOrMore(hostname)
+    .refine((hosts) => hosts.length <= LAB_LIMITS.hosts, `must be at most ${LAB_LIMITS.hosts}`)
+    .refine((hosts) => new Set(hosts).size === hosts.length, 'names a host twice')
+    .default([DEFAULT_HOST]),
+  internet: z.boolean('must be true or false').default(false),
 });
 
 /** The text between the `---` lines, and the lines it takes up in the file; undefined when there is none. */

@@ -103,13 +103,45 @@ FROM x
     expect(step).toMatchObject({
       commands: ['docker run nginx'],
       files: [{ path: '/root/index.html', mode: 0o600, content: '<h1>Hello</h1>\n' }],
-      solution: ['docker run --name web nginx\n'],
+      solution: [{ text: 'docker run --name web nginx\n' }],
       wrongAnswers: [{ run: 'docker run httpd', expect: 'nginx', line: 33 }],
     });
     expect(step?.checks.map(({ kind, title, hint, line }) => [kind, title, hint, line])).toEqual([
       ['container', 'web is there', 'look again', 25],
       ['http', 'http://localhost:8080/ answers 200', undefined, 28],
     ]);
+  });
+
+  it('says which lab host each fence is for', () => {
+    const front = FRONT.replace('\n---', '\nhosts: [node1, node2]\n---');
+    const text = `${front}
+## A
+\`\`\`yaml check on=node2
+- container: { name: web }
+- container: { name: other }
+  on: node1
+\`\`\`
+\`\`\`file path=/root/x on=node2
+\`\`\`
+\`\`\`yaml wrong
+- { run: "true", expect: web, on: node2 }
+\`\`\`
+\`\`\`sh solution on=node2
+true
+\`\`\`
+`;
+    const { lab, problems } = parseLab(text, 'lab.md');
+    expect(problems).toEqual([]);
+    expect(lab?.hosts).toEqual(['node1', 'node2']);
+    const [step] = lab?.steps ?? [];
+    expect(step?.checks.map(({ on }) => on)).toEqual(['node2', 'node1']);
+    expect(step?.files).toMatchObject([{ path: '/root/x', on: 'node2' }]);
+    expect(step?.solution).toEqual([{ text: 'true\n', on: 'node2' }]);
+    expect(step?.wrongAnswers).toMatchObject([{ on: 'node2' }]);
+    const unknown = parseLab(text.replaceAll('on=node2', 'on=nodes2'), 'lab.md');
+    expect(unknown.problems[0]?.message).toBe(
+      'on: the lab has no host "nodes2", did you mean "node2"?; its front matter names node1, node2',
+    );
   });
 
   it('is read with Windows line ends and a byte order mark', () => {

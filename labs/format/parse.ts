@@ -2,6 +2,7 @@
 
 import type { Token } from 'markdown-it';
 import type { z } from 'zod';
+import { DEFAULT_HOST } from '../hosts.ts';
 import { LAB_LIMITS, type Lab, type Problem, type Step } from '../lab.ts';
 import { FrontMatter, splitFrontMatter } from './front-matter.ts';
 import { type LabEnv, type MarkdownProblem, markdown } from './markdown.ts';
@@ -46,7 +47,7 @@ function parse(text: string): { lab: Lab | undefined; problems: MarkdownProblem[
   );
   const env: LabEnv = { problems: [] };
   const tokens = markdown.parse(body, env);
-  const { introduction, steps, problems: stepProblems } = readSteps(tokens);
+  const { introduction, steps, problems: stepProblems } = readSteps(tokens, values?.hosts ?? [DEFAULT_HOST]);
   problems.push(...env.problems, ...stepProblems);
   return { lab: values && { ...values, introduction, steps }, problems };
 }
@@ -62,7 +63,7 @@ function parseFrontMatter(yaml: string): {
   return { values: undefined, problems: describeIssues(result.error.issues, block) };
 }
 
-function readSteps(tokens: readonly Token[]) {
+function readSteps(tokens: readonly Token[], hosts: readonly string[]) {
   const problems: MarkdownProblem[] = [];
   const steps: Step[] = [];
   const starts = tokens.flatMap((token, index) => (isHeading(token, 'h2') ? [index] : []));
@@ -83,10 +84,12 @@ function readSteps(tokens: readonly Token[]) {
       });
     }
   }
-  new StepReader(problems).readIntroduction(introduction);
+  new StepReader(problems, hosts).readIntroduction(introduction);
   const seen = new Map<string, number>();
   starts.slice(0, LAB_LIMITS.steps).forEach((start, index) => {
-    const step = new StepReader(problems).read(tokens.slice(start, starts[index + 1] ?? tokens.length));
+    const step = new StepReader(problems, hosts).read(
+      tokens.slice(start, starts[index + 1] ?? tokens.length),
+    );
     const earlier = seen.get(step.id);
     if (earlier !== undefined) {
       const message = `the step at line ${earlier} has the id "${step.id}" already; write {#another-id} behind this heading`;

@@ -3,11 +3,12 @@
 import path from 'node:path';
 import type { Token } from 'markdown-it';
 import type { Check } from '../checks/check.ts';
-import { LAB_LIMITS, type LabFile, type Step, type WrongAnswer } from '../lab.ts';
+import { LAB_LIMITS, type LabFile, type Script, type Step, type WrongAnswer } from '../lab.ts';
 import { isImageUrl, isLinkUrl } from '../render/urls.ts';
 import { parseChecks, parseWrongAnswers } from './checks.ts';
 import { type Directive, type FenceInfo, parseFenceInfo } from './fence.ts';
 import type { MarkdownProblem } from './markdown.ts';
+import { didYouMean } from './suggest.ts';
 
 /** A fence and where it stands. */
 interface Fence {
@@ -25,10 +26,14 @@ export class StepReader {
   private readonly checks: Check[] = [];
   private readonly commands: string[] = [];
   private readonly files: LabFile[] = [];
-  private readonly solution: string[] = [];
+  private readonly solution: Script[] = [];
   private readonly wrongAnswers: WrongAnswer[] = [];
 
-  constructor(private readonly problems: MarkdownProblem[]) {}
+  constructor(
+    private readonly problems: MarkdownProblem[],
+    /** the lab's hosts, which `on` may name */
+    private readonly hosts: readonly string[],
+  ) {}
 
   /** Reads a step that begins with its heading. */
   read(tokens: readonly Token[]): Step {
@@ -91,18 +96,21 @@ export class StepReader {
       return;
     }
     if (!this.isInPlace(fence, directive)) return;
+    const on = this.hostOf(info.attributes.on, line);
     if (directive === 'run') {
       if (fence.container === undefined) this.commands.push(token.content.trimEnd());
     } else if (directive === 'solution') {
-      this.solution.push(token.content);
+      this.solution.push({ text: token.content, ...on });
     } else if (directive === 'file') {
-      this.readFile(token, info, line);
+      this.readFile(token, info, line, on);
     } else if (directive === 'check') {
-      const { checks, problems } = parseChecks(token.content, line + 1);
+      const { checks, problems } = parseChecks(token.content, line + 1, on.on);
+      for (const check of checks) this.hostOf(check.on, check.line);
       this.checks.push(...checks);
       this.problems.push(...problems);
     } else {
       const { wrongAnswers, problems } = parseWrongAnswers(token.content, line + 1);
+      for (const answer of wrongAnswers) this.hostOf(answer.on, answer.line);
       this.wrongAnswers.push(...wrongAnswers);
       this.problems.push(...problems);
     }
@@ -117,7 +125,16 @@ export class StepReader {
     return false;
   }
 
-  private readFile(token: Token, { attributes }: FenceInfo, line: number): void {
+  /** `on=HOST`, if it names one of the lab's hosts. */
+  private hostOf(name: string | undefined, line: number): { on?: string } {
+    if (name === undefined) return {};
+    if (this.hosts.includes(name)) return { on: name };
+    const message = `on: the lab has no host "${name}"${didYouMean(name, this.hosts)}; its front matter names ${this.hosts.join(', ')}`;
+    this.report(line, message);
+    return {};
+  }
+
+  private readFile(token: Token, { attributes }: FenceInfo, line: number, on: { on?: string }): void {
     const { path: filePath = '', mode = '644' } = attributes;
     if (filePath === '') {
       this.report(line, 'file: path is missing, write path=/root/name');
@@ -131,7 +148,7 @@ export class StepReader {
       this.report(line, `file: mode "${mode}" is not octal, like 644`);
       return;
     }
-    this.files.push({ path: filePath, mode: Number.parseInt(mode, 8), content: token.content });
+    this.files.push({ path: filePath, mode: Number.parseInt(mode, 8), content: token.content, ...on });
   }
 
   private readInline(inline: Token, line: number): void {

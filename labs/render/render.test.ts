@@ -25,6 +25,8 @@ function renderUnchecked(body: string): string {
     difficulty: 'beginner',
     images: [],
     ports: [],
+    hosts: ['lab'],
+    internet: false,
     introduction: markdown.parse(body, { problems: [] }),
     steps: [],
   };

@@ -21,7 +21,8 @@ export interface RenderedLab {
 
 /**
  * Renders every step. The page finds its hooks by these attributes:
- * - `figure.code > pre > code` any code, with `button[data-copy="text"]`; `figure.code.run` also has `button[data-run="command"]`
+ * - `figure.code > pre > code` any code, with `button[data-copy="text"]`; `figure.code.run` also has `button[data-run="command"]`,
+ *   with `data-on="host"` where it is not for the first lab host
  * - `figure.code.file > figcaption` a file that lies in the lab host
  * - `details.hint > summary`, `details.solution > summary`, `aside.note`, `aside.warning` with `p.title`
  * - `a[data-preview-port][data-preview-path]` a page served in the lab host; its href is `previewHref`'s
@@ -60,10 +61,14 @@ const renderFence: RendererRule = (tokens, index) => {
   const text = token?.content ?? '';
   const language = languageClass(token);
   if (directive === 'check' || directive === 'wrong') return '';
-  if (directive === 'run') return code({ text, language, run: true });
-  if (directive === 'file') return code({ text, language, caption: pathIn(attributes) });
+  const on = attributeIn(attributes, 'on');
+  if (directive === 'run') return code({ text, language, run: true, on });
+  if (directive === 'file') {
+    const path = attributeIn(attributes, 'path');
+    return code({ text, language, caption: on === '' ? path : `${on}: ${path}` });
+  }
   if (directive !== 'solution') return code({ text, language });
-  const block = code({ text, language, run: true });
+  const block = code({ text, language, run: true, on });
   if (isInsideContainer(tokens, index)) return block;
   return `<details class="solution"><summary>${CONTAINERS.solution}</summary><div>${block}</div></details>\n`;
 };
@@ -73,11 +78,16 @@ function code(block: {
   language: string;
   run?: boolean;
   caption?: string | undefined;
+  /** the lab host that a command is for; '' for the first */
+  on?: string;
 }): string {
-  const { text, language, run, caption } = block;
+  const { text, language, run, caption, on = '' } = block;
   const kind = run ? ' run' : caption === undefined ? '' : ' file';
   const command = escapeHtml(text.trimEnd());
-  const runButton = run ? `<button type="button" data-run="${command}">Run</button>` : '';
+  const host = escapeHtml(on);
+  const runButton = run
+    ? `<button type="button" data-run="${command}"${host && ` data-on="${host}"`}>Run${host && ` on ${host}`}</button>`
+    : '';
   return [
     `<figure class="code${kind}">`,
     caption === undefined ? '' : `<figcaption>${escapeHtml(caption)}</figcaption>`,
@@ -94,9 +104,9 @@ function languageClass(token: Token | undefined): string {
   return language === '' ? '' : `language-${language.slice(0, 30)}`;
 }
 
-function pathIn(attributes: unknown): string {
-  if (attributes === null || typeof attributes !== 'object' || !('path' in attributes)) return '';
-  return String(attributes.path);
+function attributeIn(attributes: unknown, name: string): string {
+  if (attributes === null || typeof attributes !== 'object') return '';
+  return String(Object.getOwnPropertyDescriptor(attributes, name)?.value ?? '');
 }
 
 function isInsideContainer(tokens: readonly Token[], index: number): boolean {

@@ -1,9 +1,10 @@
-// Evaluates a list of checks against a lab host: a few at a time, each within a time limit.
+// Evaluates a list of checks against a lab's hosts: a few at a time, each within a time limit.
 
 import type { Check } from '../checks/check.ts';
 import { Look } from '../checks/look.ts';
 import { excerpt } from '../checks/text-match.ts';
-import { type LabHost, withSignal } from '../host.ts';
+import { withSignal } from '../host.ts';
+import type { LabHosts } from '../hosts.ts';
 import type { CheckState } from './state.ts';
 
 /** checks evaluated at the same time */
@@ -14,17 +15,19 @@ const CHECK_TIMEOUT = 10_000;
 /** The checks' states, in their order. Rejects only when `signal` is aborted. */
 export async function evaluateChecks(
   checks: readonly Check[],
-  host: LabHost,
+  hosts: LabHosts,
   signal: AbortSignal,
 ): Promise<CheckState[]> {
   const over = new AbortController();
-  const look = new Look(host, AbortSignal.any([signal, over.signal]));
+  const bounded = AbortSignal.any([signal, over.signal]);
+  const looks = new Map(hosts.names.map((name) => [name, new Look(hosts.get(name), bounded)]));
+  const lookOf = ({ on = hosts.names[0] ?? '' }: Check) => looks.get(on) ?? new Look(hosts.get(on), bounded);
   const states: CheckState[] = checks.map(waitingState);
   let next = 0;
   const work = async () => {
     for (let index = next++; index < checks.length; index = next++) {
       const check = checks[index];
-      if (check) states[index] = await evaluateCheck(check, look);
+      if (check) states[index] = await evaluateCheck(check, lookOf(check));
       signal.throwIfAborted();
     }
   };

@@ -1,14 +1,15 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterEach, beforeEach, describe, expect, it, vi } from 'vitest';
 import { parseLab } from '../format/parse.ts';
+import { labHosts, oneHost } from '../hosts.ts';
 import type { Lab } from '../lab.ts';
 import { FakeHost } from '../support/fake-host.ts';
 import { LabRun } from './lab-run.ts';
 import { LabProgress } from './state.ts';
 
-function labOf(body: string): Lab {
+function labOf(body: string, front = ''): Lab {
   const { lab, problems } = parseLab(
-    `---\nformat: 1\ntitle: T\nsummary: S\nminutes: 5\n---\n${body}`,
+    `---\nformat: 1\ntitle: T\nsummary: S\nminutes: 5\n${front}---\n${body}`,
     'lab.md',
   );
   if (!lab) throw new Error(JSON.stringify(problems));
@@ -37,6 +38,36 @@ Nothing to do.
 \`\`\`
 `);
 
+describe('a run of a lab with two hosts', () => {
+  it('looks at each check’s own host, hears of both, and waits for both to run', async () => {
+    const lab = labOf(
+      '## One\n```yaml check\n- container: { name: web }\n- container: { name: web }\n  on: node2\n```\n',
+      'hosts: [node1, node2]\n',
+    );
+    const [one, two] = [new FakeHost(), new FakeHost()];
+    const hosts = new Map([
+      ['node1', one],
+      ['node2', two],
+    ]);
+    const run = new LabRun({ lab, hosts: labHosts(hosts) });
+    const statuses = () => run.state().steps[0]?.checks.map(({ status }) => status);
+    try {
+      run.start();
+      one.addContainer('web');
+      await vi.waitFor(() => expect(statuses()).toEqual(['passed', 'failed']));
+      two.happen({ kind: 'sandbox', state: 'frozen' });
+      two.addContainer('web');
+      two.dockerEvent('container', 'create');
+      await sleep(400);
+      expect(statuses()).toEqual(['passed', 'failed']);
+      two.happen({ kind: 'sandbox', state: 'running' });
+      await vi.waitFor(() => expect(run.state().done).toBe(true), { timeout: 5000 });
+    } finally {
+      await run.dispose();
+    }
+  });
+});
+
 describe('a run of a lab', () => {
   let host: FakeHost;
   let run: LabRun;
@@ -50,7 +81,7 @@ describe('a run of a lab', () => {
 
   beforeEach(() => {
     host = new FakeHost();
-    run = new LabRun({ lab: LAB, host });
+    run = new LabRun({ lab: LAB, hosts: oneHost(host) });
   });
   afterEach(() => run.dispose());
 
@@ -147,7 +178,7 @@ describe('a run of a lab', () => {
     await vi.waitFor(() => expect(currentStep()).toBe('two'));
     expect(changes).toContain(true);
     const stored = LabProgress.parse(JSON.parse(JSON.stringify(run.progress())));
-    const next = new LabRun({ lab: LAB, host, progress: stored });
+    const next = new LabRun({ lab: LAB, hosts: oneHost(host), progress: stored });
     expect(next.state().current).toBe('two');
     expect(next.state().steps[0]?.doneAt).toBe(run.state().steps[0]?.doneAt);
     await next.dispose();

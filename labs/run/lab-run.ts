@@ -2,7 +2,7 @@
 
 import type { Activity } from '../../engine/client/types.ts';
 import type { Check, Interests } from '../checks/check.ts';
-import type { LabHost } from '../host.ts';
+import type { LabHosts } from '../hosts.ts';
 import type { Lab, Step } from '../lab.ts';
 import { evaluateChecks, waitingState } from './evaluate.ts';
 import { followActivity } from './follow.ts';
@@ -14,7 +14,7 @@ const POLL_INTERVAL = 5000;
 
 export interface LabRunOptions {
   lab: Lab;
-  host: LabHost;
+  hosts: LabHosts;
   /** what an earlier run's `progress()` was */
   progress?: LabProgress;
   /** called for errors that no student can mend */
@@ -30,7 +30,7 @@ export interface RunChange {
  * A run of a lab. The current step is the first one that is not done; a step once done stays done.
  *
  * @example
- * const run = new LabRun({ lab, host: labHostOf(engine, 'ada'), progress });
+ * const run = new LabRun({ lab, hosts: oneHost(labHostOf(engine, 'ada')), progress });
  * run.onChange(async ({ progress }) => {
  *   if (progress) await store(run.progress());
  *   send(run.state());
@@ -40,7 +40,7 @@ export interface RunChange {
  */
 export class LabRun {
   readonly lab: Lab;
-  private readonly host: LabHost;
+  private readonly hosts: LabHosts;
   private readonly onError: (error: unknown) => void;
   private readonly done: Map<string, string>;
   private readonly placed: Set<string>;
@@ -49,27 +49,32 @@ export class LabRun {
   private readonly listeners = new Set<(change: RunChange) => void>();
   private readonly scheduler = new Scheduler(() => this.evaluateCurrent());
   private readonly over = new AbortController();
-  private following: Promise<void> | undefined;
+  private following: Promise<unknown> | undefined;
   private pollTimer: NodeJS.Timeout | undefined;
-  private isHostRunning = true;
+  /** lab hosts that do not run: nothing is evaluated until all do */
+  private readonly away = new Set<string>();
   /** counts restarts and resets, so that an evaluation that began before one does not speak for the time after it */
   private era = 0;
 
-  constructor({ lab, host, progress = noProgress(), onError }: LabRunOptions) {
+  constructor({ lab, hosts, progress = noProgress(), onError }: LabRunOptions) {
     this.lab = lab;
-    this.host = host;
+    this.hosts = hosts;
     this.onError = onError ?? (() => undefined);
     this.done = new Map(Object.entries(progress.done));
     this.placed = new Set(progress.placed);
   }
 
-  /** Begins to follow the lab host. */
+  /** Begins to follow the lab hosts. */
   start(): void {
     if (this.following || this.over.signal.aborted) return;
-    this.following = followActivity(this.host, this.over.signal, {
-      onActivity: (activity) => this.notice(activity),
-      onGap: () => this.refresh(),
-    });
+    this.following = Promise.all(
+      this.hosts.names.map((name) =>
+        followActivity(this.hosts.get(name), this.over.signal, {
+          onActivity: (activity) => this.notice(name, activity),
+          onGap: () => this.refresh(),
+        }),
+      ),
+    );
     this.refresh();
   }
 
@@ -125,7 +130,7 @@ export class LabRun {
     const step = this.lab.steps.find(({ id }) => id === stepId);
     if (!step) throw new Error(`the lab has no step ${stepId}`);
     const either = signal ? AbortSignal.any([signal, this.over.signal]) : this.over.signal;
-    return evaluateChecks(step.checks, this.host, either);
+    return evaluateChecks(step.checks, this.hosts, either);
   }
 
   state(): RunState {
@@ -160,7 +165,7 @@ export class LabRun {
     return this.lab.steps.find(({ id }) => !this.done.has(id));
   }
 
-  private notice(activity: Activity): void {
+  private notice(host: string, activity: Activity): void {
     if (activity.kind === 'terminal') {
       this.markStale((interests) => interests.terminal);
     } else if (activity.kind === 'docker') {
@@ -168,12 +173,13 @@ export class LabRun {
       // exec and top change nothing that a check sees, and checks cause them themselves
       if (!/^(exec_|top|attach|resize)/.test(Action)) this.markStale(({ docker }) => docker.includes(Type));
     } else {
-      this.noticeState(activity.state);
+      this.noticeState(host, activity.state);
     }
   }
 
-  private noticeState(state: Extract<Activity, { kind: 'sandbox' }>['state']): void {
-    this.isHostRunning = state === 'running' || state === 'reset';
+  private noticeState(host: string, state: Extract<Activity, { kind: 'sandbox' }>['state']): void {
+    if (state === 'running' || state === 'reset') this.away.delete(host);
+    else this.away.add(host);
     if (state === 'reset') {
       this.era += 1;
       this.placed.clear();
@@ -190,7 +196,7 @@ export class LabRun {
 
   private markStale(isMeant: (interests: Interests, state: CheckState | undefined) => boolean): void {
     const step = this.currentStep();
-    if (!step || !this.isHostRunning) return;
+    if (!step || this.away.size > 0) return;
     const meant = step.checks.filter((check) => isMeant(check.interests, this.states.get(check)));
     for (const check of meant) this.stale.add(check);
     if (meant.length > 0 || !this.isPlaced()) this.scheduler.request();
@@ -220,7 +226,7 @@ export class LabRun {
   }
 
   private async evaluate(checks: readonly Check[], era: number): Promise<boolean> {
-    const states = await evaluateChecks(checks, this.host, this.over.signal);
+    const states = await evaluateChecks(checks, this.hosts, this.over.signal);
     if (!this.isCurrent(era)) return false;
     const before = JSON.stringify(checks.map((check) => this.states.get(check)));
     checks.forEach((check, index) => {
@@ -260,8 +266,8 @@ export class LabRun {
 
   private async placeFiles(era: number): Promise<void> {
     for (const step of this.unplaced()) {
-      for (const { path, content, mode } of step.files) {
-        await this.host.writeFile(path, content, mode, this.over.signal);
+      for (const { path, content, mode, on } of step.files) {
+        await this.hosts.get(on).writeFile(path, content, mode, this.over.signal);
       }
       if (!this.isCurrent(era)) return;
       this.placed.add(step.id);

@@ -119,6 +119,7 @@ function pageOf(loaded: LoadedLab, { shelf, previewHost }: ApiParts): LabPage {
       previewHref: (port, path) => `http://${previewHost(slug, port)}${path}`,
       assetHref: (path) => `/labs/${slug}/files/${path}`,
     }),
+    hosts: [...lab.hosts],
     ports: lab.ports.map(({ port, title }) => ({ port, title })),
     next: next ? { slug: next.slug, title: next.lab.title } : null,
     previewTemplate: `http://${previewHost(slug, '{port}')}/`,

@@ -7,7 +7,7 @@ import type { ControlClient } from '../../engine/client/client.ts';
 import { ControlError } from '../../engine/client/http.ts';
 import { isAway, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
-import { sandboxOf } from '../session/session.ts';
+import { sandboxOf } from '../session/places.ts';
 import { type Places, requestHeaders, responseHeaders } from './headers.ts';
 import { type PreviewMessage, sendMessage } from './message.ts';
 

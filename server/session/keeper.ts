@@ -3,7 +3,7 @@
 import { setTimeout as sleep } from 'node:timers/promises';
 import type { ControlClient } from '../../engine/client/client.ts';
 import { ControlError } from '../../engine/client/http.ts';
-import type { Activity, SandboxInfo } from '../../engine/client/types.ts';
+import type { Activity, CreateSandbox, SandboxInfo } from '../../engine/client/types.ts';
 import { describeError, isAway, messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { SessionPhase } from '../protocol.ts';
@@ -19,7 +19,7 @@ export interface KeeperState {
 
 /** One lab host, from the first page that needs it to `dispose`. */
 export class LabHostKeeper {
-  readonly sandbox: string;
+  readonly #request: CreateSandbox;
   readonly feed = new ActivityFeed();
   readonly #engine: ControlClient;
   readonly #log: Logger;
@@ -28,11 +28,21 @@ export class LabHostKeeper {
   #state: KeeperState = { phase: 'starting', detail: 'Looking for your lab host' };
   #running: Promise<void> | undefined;
 
-  constructor(sandbox: string, engine: ControlClient, log: Logger, onState: (state: KeeperState) => void) {
-    this.sandbox = sandbox;
+  /** `request`: what the lab host is when it has to be made */
+  constructor(
+    request: CreateSandbox,
+    engine: ControlClient,
+    log: Logger,
+    onState: (state: KeeperState) => void,
+  ) {
+    this.#request = request;
     this.#engine = engine;
     this.#log = log;
     this.#onState = onState;
+  }
+
+  get sandbox(): string {
+    return this.#request.name;
   }
 
   get state(): KeeperState {
@@ -108,7 +118,7 @@ export class LabHostKeeper {
     });
     if (!sandbox) {
       this.#set('starting', 'Making your lab host: a disk, a network and a Docker of its own');
-      return this.#engine.createSandbox({ name: this.sandbox, hostname: 'lab' });
+      return this.#engine.createSandbox(this.#request);
     }
     if (sandbox.state !== 'stopped') return sandbox;
     this.#set('starting', 'Starting your lab host again');

@@ -2,6 +2,7 @@
 
 import type { ControlClient } from '../../engine/client/client.ts';
 import { labHostOf } from '../../labs/host.ts';
+import { labHosts } from '../../labs/hosts.ts';
 import type { LoadedLab } from '../../labs/load.ts';
 import { LabRun } from '../../labs/run/lab-run.ts';
 import type { LabProgress } from '../../labs/run/state.ts';
@@ -9,8 +10,10 @@ import { messageOf } from '../errors.ts';
 import type { Logger } from '../log.ts';
 import type { LiveMessage, RunView, SessionInfo } from '../protocol.ts';
 import { TerminalList } from '../terminal/list.ts';
-import { LabHostKeeper } from './keeper.ts';
+import { type KeeperState, LabHostKeeper } from './keeper.ts';
+import { placesOf } from './places.ts';
 import type { ProgressStore } from './store.ts';
+import { togetherOf } from './together.ts';
 
 export interface SessionParts {
   engine: ControlClient;
@@ -24,7 +27,8 @@ export class Session {
   readonly lab: LoadedLab;
   readonly terminals: TerminalList;
   readonly #parts: SessionParts;
-  readonly #keeper: LabHostKeeper;
+  /** by the lab's names of its hosts */
+  readonly #keepers: ReadonlyMap<string, LabHostKeeper>;
   readonly #run: LabRun;
   readonly #viewers = new Set<(message: LiveMessage) => void>();
   #isRunning = false;
@@ -33,31 +37,37 @@ export class Session {
     this.id = id;
     this.lab = lab;
     this.#parts = parts;
-    const sandbox = sandboxOf(id);
-    this.#keeper = new LabHostKeeper(sandbox, parts.engine, parts.log, ({ phase }) => {
-      if (phase === 'ready') this.#beginRun();
-      this.#tell({ type: 'session', session: this.info() });
-    });
-    this.terminals = new TerminalList(sandbox, parts.engine, (terminals) => {
+    const { engine, log } = parts;
+    const places = placesOf(id, lab.lab);
+    this.#keepers = new Map(
+      places.map(({ host, request }) => [
+        host,
+        new LabHostKeeper(request, engine, log, () => {
+          if (this.#together().phase === 'ready') this.#beginRun();
+          this.#tell({ type: 'session', session: this.info() });
+        }),
+      ]),
+    );
+    const sandboxes = new Map(places.map(({ host, request }) => [host, request.name]));
+    this.terminals = new TerminalList(sandboxes, engine, (terminals) => {
       this.#tell({ type: 'terminals', terminals });
+    });
+    const hosts = [...this.#keepers].map(([host, { sandbox, feed }]) => {
+      const view = { ...labHostOf(engine, sandbox), activity: (signal: AbortSignal) => feed.read(signal) };
+      return [host, view] as const;
     });
     this.#run = new LabRun({
       lab: lab.lab,
-      host: { ...labHostOf(parts.engine, sandbox), activity: (signal) => this.#keeper.feed.read(signal) },
+      hosts: labHosts(new Map(hosts)),
       ...(progress ? { progress } : {}),
-      onError: (error) =>
-        parts.log.warn({ session: id, reason: messageOf(error) }, 'checks were not evaluated'),
+      onError: (error) => log.warn({ session: id, reason: messageOf(error) }, 'checks were not evaluated'),
     });
     this.#run.onChange((change) => this.#changed(change.progress));
   }
 
-  /** Makes or starts the lab host when it is not up, and follows it. */
+  /** Makes or starts the lab hosts when they are not up, and follows them. */
   start(): void {
-    this.#keeper.start();
-  }
-
-  get sandbox(): string {
-    return this.#keeper.sandbox;
+    for (const keeper of this.#keepers.values()) keeper.start();
   }
 
   get viewers(): number {
@@ -65,7 +75,7 @@ export class Session {
   }
 
   info(): SessionInfo {
-    return { id: this.id, lab: this.lab.slug, ...this.#keeper.state };
+    return { id: this.id, lab: this.lab.slug, ...this.#together() };
   }
 
   run(): RunView {
@@ -86,15 +96,15 @@ export class Session {
     };
   }
 
-  /** A fresh lab host; with `forget`, the ticked steps go as well. */
+  /** Fresh lab hosts; with `forget`, the ticked steps go as well. */
   async reset(forget: boolean): Promise<void> {
-    await this.#keeper.reset();
+    await this.#each((keeper) => keeper.reset());
     if (forget) this.#run.restart();
     await this.terminals.refresh();
   }
 
   thaw(): Promise<void> {
-    return this.#keeper.thaw();
+    return this.#each((keeper) => keeper.thaw());
   }
 
   /** Looks at the current step's checks again. */
@@ -109,10 +119,18 @@ export class Session {
 
   /** Stops following; lab host and terminals go on. */
   async dispose(): Promise<void> {
-    await Promise.all([this.#keeper.dispose(), this.#run.dispose()]);
+    await Promise.all([this.#each((keeper) => keeper.dispose()), this.#run.dispose()]);
   }
 
-  /** Checks are looked at from the moment when there is a lab host. */
+  #together(): KeeperState {
+    return togetherOf(new Map([...this.#keepers].map(([host, { state }]) => [host, state])));
+  }
+
+  async #each(work: (keeper: LabHostKeeper) => Promise<void>): Promise<void> {
+    await Promise.all([...this.#keepers.values()].map(work));
+  }
+
+  /** Checks are looked at from the moment when all lab hosts are there. */
   #beginRun(): void {
     this.#isRunning = true;
     this.#run.start();
@@ -138,9 +156,4 @@ export class Session {
   #tell(message: LiveMessage): void {
     for (const viewer of this.#viewers) viewer(message);
   }
-}
-
-/** The sandbox of a session in single-user mode. */
-export function sandboxOf(session: string): string {
-  return `local-${session}`;
 }

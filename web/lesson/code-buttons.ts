@@ -3,13 +3,20 @@
 /** Milliseconds that a button says that it has copied. */
 const THANKS = 1600;
 
-/** A click listener for rendered text: copies, or fires `run-command` with the command as detail. */
+/** A command to type into a terminal, and the lab host it is for; undefined is the first. */
+export interface RunCommand {
+  command: string;
+  host: string | undefined;
+}
+
+/** A click listener for rendered text: copies, or fires `run-command` with a RunCommand as detail. */
 export function onCodeButton(event: Event): void {
   const button = event.composedPath().find((each) => each instanceof HTMLButtonElement);
   if (!button) return;
-  const { run, copy } = button.dataset;
+  const { run, on, copy } = button.dataset;
   if (run !== undefined) {
-    button.dispatchEvent(new CustomEvent('run-command', { detail: run, bubbles: true, composed: true }));
+    const detail: RunCommand = { command: run, host: on };
+    button.dispatchEvent(new CustomEvent('run-command', { detail, bubbles: true, composed: true }));
   } else if (copy !== undefined) {
     navigator.clipboard.writeText(copy).then(
       () => say(button, 'Copied'),

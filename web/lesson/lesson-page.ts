@@ -12,7 +12,7 @@ import { controls } from '../styles/controls.ts';
 import { prose } from '../styles/prose.ts';
 import '../terminal/terminal-panel.ts';
 import { TerminalPanel } from '../terminal/terminal-panel.ts';
-import { onCodeButton } from './code-buttons.ts';
+import { onCodeButton, type RunCommand } from './code-buttons.ts';
 import { lessonStyles } from './lesson.styles.ts';
 import './lesson-step.ts';
 import './reset-dialog.ts';
@@ -101,6 +101,7 @@ export class LessonPage extends LitElement {
           .session=${live.session}
           .terminals=${live.terminals}
           ?connected=${live.isConnected}
+          .hosts=${lab.hosts}
           .ports=${lab.ports}
           .previewTemplate=${lab.previewTemplate}
           @thaw=${() => this.attempt((id) => api.thaw(id))}
@@ -191,8 +192,8 @@ export class LessonPage extends LitElement {
     return panel instanceof TerminalPanel ? panel : undefined;
   }
 
-  private runCommand(event: CustomEvent<string>) {
-    this.panel?.run(event.detail);
+  private runCommand(event: CustomEvent<RunCommand>) {
+    this.panel?.run(event.detail.command, event.detail.host);
   }
 
   private askReset() {

@@ -8,7 +8,7 @@ import { prose } from '../styles/prose.ts';
 import './check-list.ts';
 import { onCodeButton } from './code-buttons.ts';
 
-/** `<berth-step>`: fires `run-command` (detail: the command), `toggle`, `acknowledge` and `check-again`. */
+/** `<berth-step>`: fires `run-command` (detail: a RunCommand), `toggle`, `acknowledge` and `check-again`. */
 export class LessonStep extends LitElement {
   static override properties = {
     number: { type: Number },

@@ -68,6 +68,9 @@ export const panelStyles = css`
     color: var(--term-soft);
     font-size: 1.125rem;
   }
+  .add small {
+    font-size: 0.8125rem;
+  }
   .add:hover {
     background: var(--term-line);
     color: #fff;

@@ -21,6 +21,7 @@ export class TerminalPanel extends LitElement {
     session: { attribute: false },
     terminals: { attribute: false },
     connected: { type: Boolean },
+    hosts: { attribute: false },
     ports: { attribute: false },
     previewTemplate: {},
     selected: { state: true },
@@ -32,6 +33,8 @@ export class TerminalPanel extends LitElement {
   /** undefined: not known yet */
   declare terminals: TerminalOnServer[] | undefined;
   declare connected: boolean;
+  /** names of the lab hosts, the first first */
+  declare hosts: string[];
   declare ports: { port: number; title: string }[];
   declare previewTemplate: string;
   declare selected: string | undefined;
@@ -40,13 +43,15 @@ export class TerminalPanel extends LitElement {
   declare problem: string;
   /** the person closed the last one: no new one by itself */
   private isEmptyOnPurpose = false;
-  private creating: Promise<void> | undefined;
+  /** terminals that are being made, by lab host */
+  private readonly creating = new Map<string, Promise<void>>();
 
   static override styles = [controls, panelStyles];
 
   constructor() {
     super();
     this.connected = false;
+    this.hosts = [];
     this.ports = [];
     this.previewTemplate = '';
     this.ended = new Map();
@@ -54,9 +59,14 @@ export class TerminalPanel extends LitElement {
     this.problem = '';
   }
 
-  /** Types a command into the terminal on top, and makes one when there is none. */
-  async run(command: string): Promise<void> {
-    if (!this.view(this.selected)) await this.add();
+  /**
+   * Types a command into the terminal on top. When that is not on the lab host that is meant (the first, when none is
+   * said), or there is none, it types into one that is, or makes one.
+   */
+  async run(command: string, host = this.hosts[0] ?? ''): Promise<void> {
+    const suitable = this.tabs.filter((tab) => tab.host === host && this.view(tab.id));
+    if (suitable.length === 0) await this.add(host);
+    else if (!suitable.some(({ id }) => id === this.selected)) this.selected = suitable.at(-1)?.id;
     await this.updateComplete;
     const view = this.view(this.selected);
     view?.focus();
@@ -75,7 +85,7 @@ export class TerminalPanel extends LitElement {
   private get tabs(): Tab[] {
     // a terminal that has left the list stays until its own connection says why it goes
     const listed = this.terminals?.map(({ id }) => id) ?? [];
-    return tabsOf([...new Set([...listed, ...this.attached])], this.ended);
+    return tabsOf([...new Set([...listed, ...this.attached])], this.ended, this.hosts);
   }
 
   protected override willUpdate(changed: PropertyValues<this>) {
@@ -89,7 +99,9 @@ export class TerminalPanel extends LitElement {
 
   protected override updated() {
     const isMissing = this.terminals !== undefined && this.tabs.length === 0;
-    if (isMissing && this.session?.phase === 'ready' && this.connected && !this.isEmptyOnPurpose) this.add();
+    if (isMissing && this.session?.phase === 'ready' && this.connected && !this.isEmptyOnPurpose) {
+      this.addEverywhere();
+    }
   }
 
   override render() {
@@ -102,16 +114,18 @@ export class TerminalPanel extends LitElement {
             (tab) => this.renderTab(tab),
           )}
         </div>
-        <button
-          class="add"
-          type="button"
-          title="Another terminal"
-          aria-label="Open another terminal"
-          ?disabled=${session?.phase !== 'ready' || tabs.length >= MAX_TERMINALS}
-          @click=${this.addByHand}
-        >
-          +
-        </button>
+        ${(this.hosts.length > 1 ? this.hosts : ['']).map(
+          (host) => html`<button
+            class="add"
+            type="button"
+            title=${host ? `Another terminal on ${host}` : 'Another terminal'}
+            aria-label=${host ? `Open another terminal on ${host}` : 'Open another terminal'}
+            ?disabled=${session?.phase !== 'ready' || tabs.length >= MAX_TERMINALS}
+            @click=${() => this.addByHand(host || this.hosts[0])}
+          >
+            +${host ? html`<small> ${host}</small>` : nothing}
+          </button>`,
+        )}
         <span class="spring"></span>
         <berth-open-port .ports=${this.ports} .template=${this.previewTemplate}></berth-open-port>
       </div>
@@ -225,29 +239,39 @@ export class TerminalPanel extends LitElement {
     this.focus();
   }
 
-  private async addByHand() {
-    await this.add();
+  private async addByHand(host = this.hosts[0]) {
+    await this.add(host);
     await this.updateComplete;
     this.focus();
   }
 
-  private add(): Promise<void> {
-    this.creating ??= this.create().finally(() => {
-      this.creating = undefined;
-    });
-    return this.creating;
+  /** One on each lab host, the first on top. */
+  private async addEverywhere() {
+    if (this.creating.size > 0) return;
+    const hosts = this.hosts.length > 0 ? this.hosts : [''];
+    for (const host of hosts) if (!this.problem) await this.add(host);
+    this.selected = this.tabs[0]?.id;
   }
 
-  private async create(): Promise<void> {
+  private add(host = this.hosts[0] ?? ''): Promise<void> {
+    const underWay = this.creating.get(host);
+    if (underWay) return underWay;
+    const creating = this.create(host).finally(() => this.creating.delete(host));
+    this.creating.set(host, creating);
+    return creating;
+  }
+
+  private async create(host: string): Promise<void> {
     const { session } = this;
     if (!session) return;
-    const id = freshId(this.tabs.map((tab) => tab.id));
+    const taken = this.tabs.map((tab) => tab.id);
+    const id = freshId(taken, host, this.hosts);
     try {
       await api.createTerminal(session.id, id);
       this.problem = '';
       this.isEmptyOnPurpose = false;
       const others = this.terminals?.filter((each) => each.id !== id) ?? [];
-      this.terminals = [...others, { id }];
+      this.terminals = [...others, { id, host }];
       this.selected = id;
     } catch (error) {
       this.isEmptyOnPurpose = true;
@@ -272,8 +296,9 @@ export class TerminalPanel extends LitElement {
   }
 
   private async replace(id: string) {
+    const host = this.tabs.find((tab) => tab.id === id)?.host;
     this.drop(id);
-    await this.addByHand();
+    await this.addByHand(host);
   }
 
   private end(id: string, exitCode: number | null) {
