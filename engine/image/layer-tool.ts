@@ -97,7 +97,7 @@ export function packLayer(init: InitApi, directory: string, signal?: AbortSignal
 }
 
 /** Runs a `layer` command; its output streams by, and it throws when the command fails or the signal aborts. */
-async function* layerProcess(
+export async function* layerProcess(
   init: InitApi,
   args: readonly string[],
   options: { input?: Bytes; signal?: AbortSignal },

@@ -16,18 +16,33 @@ export interface Member {
   /** of a link, as it is written there */
   target: string;
   isSymlink: boolean;
+  /** permission bits: 0o7777 */
+  mode: number;
+  uid: number;
+  gid: number;
+  /** seconds since the epoch */
+  mtime: number;
   size: number;
   body: AsyncGenerator<Buffer>;
 }
 
 function checksum(block: Buffer): number {
-  return block.reduce(
-    (sum, byte, index) => sum + (index >= CHECKSUM.start && index < CHECKSUM.end ? 0x20 : byte),
-    0,
-  );
+  let sum = (CHECKSUM.end - CHECKSUM.start) * 0x20;
+  for (let at = 0; at < BLOCK; at++) {
+    if (at < CHECKSUM.start || at >= CHECKSUM.end) sum += block[at] ?? 0;
+  }
+  return sum;
 }
 
 function octal(field: Buffer): number {
+  // GNU's form for what has more digits
+  if (((field[0] ?? 0) & 0x80) !== 0) {
+    const large = field.subarray(-6).readUIntBE(0, 6);
+    if (field[0] !== 0x80 || field.subarray(1, -6).some((byte) => byte !== 0)) {
+      throw new InvalidParameter('archive/tar: invalid tar header');
+    }
+    return large;
+  }
   const value = Number.parseInt(text(field).trim() || '0', 8);
   if (!Number.isSafeInteger(value) || value < 0)
     throw new InvalidParameter('archive/tar: invalid tar header');
@@ -52,27 +67,35 @@ export function looksLikeTar(start: Buffer): boolean {
   return written === checksum(block);
 }
 
-/** The members of an archive, in order; names without a leading `./`. Throws InvalidParameter. */
-export async function* readTar(source: Bytes): AsyncGenerator<Member> {
+/**
+ * The members of an archive, in order; names without a leading `./`. Throws InvalidParameter.
+ * @param limits members: how many there may be at most
+ */
+export async function* readTar(
+  source: Bytes,
+  limits: { members: number } = { members: MAX_MEMBERS },
+): AsyncGenerator<Member> {
   const reader = new ByteReader(source);
   let name: string | undefined;
   let target: string | undefined;
+  let largeSize: number | undefined;
   for (let count = 0; ; count++) {
     const block = await reader.read(BLOCK);
     if (block.length === 0 || (block.length === BLOCK && isZero(block))) return;
     if (block.length < BLOCK) throw new InvalidParameter('unexpected EOF');
     if (!looksLikeTar(block)) throw new InvalidParameter('archive/tar: invalid tar header');
-    if (count > MAX_MEMBERS) throw new InvalidParameter('the archive has too many members');
-    const size = octal(block.subarray(124, 136));
-    const padding = (BLOCK - (size % BLOCK)) % BLOCK;
+    if (count > limits.members) throw new InvalidParameter('the archive has too many members');
     const type = String.fromCharCode(block[156] ?? 0);
-    if ('xgLK'.includes(type)) {
+    const isHeader = 'xgLK'.includes(type);
+    const size = (isHeader ? undefined : largeSize) ?? octal(block.subarray(124, 136));
+    const padding = (BLOCK - (size % BLOCK)) % BLOCK;
+    if (isHeader) {
       if (size > MAX_LONG) throw new InvalidParameter('a header of the archive is too long');
       const body = (await reader.read(size)).subarray(0, size);
       await reader.read(padding);
       if (type === 'L') name = text(body);
       if (type === 'K') target = text(body);
-      if (type === 'x') ({ name = name, target = target } = readPax(body));
+      if (type === 'x') ({ name = name, target = target, size: largeSize = largeSize } = readPax(body));
       continue;
     }
     const prefix = block.subarray(257, 263).equals(Buffer.from('ustar\0'))
@@ -85,11 +108,16 @@ export async function* readTar(source: Bytes): AsyncGenerator<Member> {
       type: TYPES[type] ?? 'other',
       target: target ?? text(block.subarray(157, 257)),
       isSymlink: type === '2',
+      mode: octal(block.subarray(100, 108)) & 0o7777,
+      uid: octal(block.subarray(108, 116)),
+      gid: octal(block.subarray(116, 124)),
+      mtime: octal(block.subarray(136, 148)),
       size,
       body,
     };
     name = undefined;
     target = undefined;
+    largeSize = undefined;
     while (!(await body.next()).done);
     await reader.read(padding);
   }
@@ -103,8 +131,8 @@ const TYPES: Record<string, Member['type']> = {
   '2': 'link',
 };
 
-function readPax(body: Buffer): { name?: string; target?: string } {
-  const found: { name?: string; target?: string } = {};
+function readPax(body: Buffer): { name?: string; target?: string; size?: number } {
+  const found: { name?: string; target?: string; size?: number } = {};
   for (let at = 0; at < body.length; ) {
     const blank = body.indexOf(0x20, at);
     const length = Number(body.subarray(at, Math.max(blank, at)).toString('latin1'));
@@ -114,8 +142,12 @@ function readPax(body: Buffer): { name?: string; target?: string } {
     const record = body.subarray(blank + 1, at + length - 1).toString('utf8');
     if (record.startsWith('path=')) found.name = record.slice('path='.length);
     if (record.startsWith('linkpath=')) found.target = record.slice('linkpath='.length);
-    // members of outer archives above 8 GiB do not fit on a sandbox's disk
-    if (record.startsWith('size=')) throw new InvalidParameter('a member of the archive is too large');
+    if (record.startsWith('size=')) {
+      found.size = Number(record.slice('size='.length));
+      if (!Number.isSafeInteger(found.size) || found.size < 0) {
+        throw new InvalidParameter('archive/tar: invalid tar header');
+      }
+    }
     at += length;
   }
   return found;

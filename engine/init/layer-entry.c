@@ -8,7 +8,7 @@
 
 enum { LONG_LIMIT = 1 << 20, ZERO_RUN = 16 };
 
-static FILE *split;
+static FILE *split;     /* NULL: nothing is recorded */
 static char *pax;       /* the text that the current entry's attributes point into */
 
 void record_open(int fd)
@@ -26,7 +26,7 @@ void record_close(void)
 static void note(char kind, size_t length, const void *bytes, size_t size)
 {
 	uint32_t number = (uint32_t)length;
-	if (!length)
+	if (!length || !split)
 		return;
 	if (putc(kind, split) == EOF || fwrite(&number, sizeof number, 1, split) != 1 ||
 	    (size && fwrite(bytes, size, 1, split) != 1))
@@ -37,6 +37,8 @@ static void note(char kind, size_t length, const void *bytes, size_t size)
 static void record_bytes(const uint8_t *bytes, size_t size)
 {
 	size_t begin = 0;
+	if (!split)
+		return;
 	for (size_t i = 0; i < size;) {
 		size_t end = i;
 		while (end < size && !bytes[end])

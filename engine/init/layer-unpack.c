@@ -158,12 +158,14 @@ static bool unpack_whiteout(struct entry *entry)
 	return true;
 }
 
-static void unpack_entry(struct entry *entry)
+static void unpack_entry(struct entry *entry, bool is_layer)
 {
 	clean(entry->path, entry->path);
 	make_parents(entry->path);
-	bool is_whiteout = unpack_whiteout(entry);
-	if (is_whiteout || (!*entry->path && entry->type != '5')) {
+	bool is_whiteout = is_layer && unpack_whiteout(entry);
+	if (!is_layer && entry->type == 'R' && *entry->path) {
+		make_room(entry->path, false);
+	} else if (is_whiteout || (!*entry->path && entry->type != '5')) {
 		/* nothing more than its name */
 	} else if (entry->type == '0') {
 		make_room(entry->path, false);
@@ -199,22 +201,32 @@ static void unpack_entry(struct entry *entry)
 		skip_bytes(entry->size + (BLOCK - entry->size % BLOCK) % BLOCK);
 }
 
-void layer_unpack(int split)
+static void unpack_all(bool is_layer)
 {
 	static struct entry entry;
 	size_t entries = 0;
-	record_open(split);
 	while (next_entry(&entry)) {
 		errno = 0;
 		if (++entries > ENTRY_LIMIT)
 			layer_fail("the archive has too many entries", "");
-		unpack_entry(&entry);
+		unpack_entry(&entry, is_layer);
 	}
 	skip_rest();
-	record_close();
 	while (dated_count--)
 		set_time(dated[dated_count].path, dated[dated_count].mtime);
+}
+
+void layer_unpack(int split)
+{
+	record_open(split);
+	unpack_all(true);
+	record_close();
 	printf("%" PRIu64 "\n", unpacked);
 	if (fflush(stdout) != 0)
 		layer_fail("write", "");
+}
+
+void layer_receive(void)
+{
+	unpack_all(false);
 }

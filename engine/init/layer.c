@@ -41,7 +41,7 @@ static void enter(const char *directory)
 
 static int usage(void)
 {
-	fputs("usage: berth-init layer unpack DIR SPLIT | join DIR SPLIT | pack DIR\n", stderr);
+	fputs("usage: berth-init layer unpack DIR SPLIT | join DIR SPLIT | pack DIR | receive DIR\n", stderr);
 	return 2;
 }
 
@@ -54,6 +54,11 @@ int layer_main(int argc, char **argv)
 	if (strcmp(verb, "pack") == 0) {
 		enter(directory);
 		layer_pack();
+		return 0;
+	}
+	if (strcmp(verb, "receive") == 0) {
+		enter(directory);
+		layer_receive();
 		return 0;
 	}
 	if (argc < 3)

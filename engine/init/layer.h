@@ -19,6 +19,9 @@ int layer_main(int argc, char **argv);
 
 /** Unpacks the archive on standard input below the current root; what is not content of files goes to `split`. */
 void layer_unpack(int split);
+/** Brings the files below the current root up to what standard input says: an archive of files as they are, in which
+ *  a member of type `R` is a file or directory to take away. */
+void layer_receive(void);
 /** Writes the archive that `split` was made of to standard output, with the files below the current root. */
 void layer_join(int split);
 /** Writes an overlay's upper directory, the current root, to standard output as a layer. */

@@ -3,7 +3,7 @@
 import http2 from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Message } from '../proto/message.ts';
-import { frameMessage, GRPC_LIMITS, MessageSplitter } from './framing.ts';
+import { endWithPeer, frameMessage, GRPC_LIMITS, MessageSplitter } from './framing.ts';
 import { Code, decodeMessage, GrpcError } from './status.ts';
 
 export type Metadata = Readonly<Record<string, string | string[]>>;
@@ -35,6 +35,8 @@ export class GrpcClient {
         initialWindowSize: GRPC_LIMITS.streamWindow,
       },
     });
+    endWithPeer(socket);
+    socket.once('close', () => this.#session.destroy());
     this.#session.on('error', () => this.#session.destroy());
     this.#session.once('connect', () => this.#session.setLocalWindowSize(GRPC_LIMITS.connectionWindow));
     this.#closed = new Promise((resolve) => this.#session.once('close', () => resolve()));

@@ -1,5 +1,6 @@
 // gRPC's messages on an HTTP/2 stream: a flag, a length, the bytes; cut apart and put together, within bounds.
 
+import type { Duplex } from 'node:stream';
 import { Code, GrpcError } from './status.ts';
 
 /** What one connection may use. A peer that goes beyond is told so, and its call or connection ends. */
@@ -90,4 +91,10 @@ export class MessageSplitter {
     this.#size -= size;
     return whole.subarray(0, size);
   }
+}
+
+/** HTTP/2 has taken the socket's reading over: without this the peer's end of it would not be noticed. */
+export function endWithPeer(socket: Duplex): void {
+  socket.once('end', () => socket.destroy());
+  socket.resume();
 }

@@ -3,7 +3,7 @@
 import http2 from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Message } from '../proto/message.ts';
-import { frameMessage, GRPC_LIMITS, MessageSplitter } from './framing.ts';
+import { endWithPeer, frameMessage, GRPC_LIMITS, MessageSplitter } from './framing.ts';
 import { Code, GrpcError, statusTrailers, toGrpcError } from './status.ts';
 
 /** What a handler knows of a call beside its request. */
@@ -85,6 +85,7 @@ export function serveGrpc(
   return new Promise((resolve) => {
     socket.once('close', () => resolve());
     server.emit('connection', socket);
+    endWithPeer(socket);
   });
 }
 

@@ -43,22 +43,13 @@ export class GrpcError extends Error {
   }
 }
 
-const OF_STATUS: ReadonlyMap<number, number> = new Map([
-  [400, Code.UNKNOWN],
-  [403, Code.PERMISSION_DENIED],
-  [404, Code.NOT_FOUND],
-  [409, Code.ALREADY_EXISTS],
-  [413, Code.RESOURCE_EXHAUSTED],
-  [499, Code.CANCELLED],
-  [501, Code.UNIMPLEMENTED],
-  [503, Code.UNAVAILABLE],
-]);
-
-/** Anything thrown, as the error that a client is told. BuildKit's own errors have the code UNKNOWN. */
+/** Anything thrown, as the error that a client is told. As BuildKit's own errors: UNKNOWN, so that clients print the words only. */
 export function toGrpcError(error: unknown): GrpcError {
   if (error instanceof GrpcError) return error;
-  const code = error instanceof EngineError ? OF_STATUS.get(error.status) : undefined;
-  return new GrpcError(code ?? Code.UNKNOWN, messageOf(error), [], { cause: error });
+  const isCancel = error instanceof EngineError && error.status === 499;
+  return isCancel
+    ? new GrpcError(Code.CANCELLED, 'context canceled', [], { cause: error })
+    : new GrpcError(Code.UNKNOWN, messageOf(error), [], { cause: error });
 }
 
 /** `grpc-message`: what is not printable ASCII is percent-encoded. */
