@@ -24,6 +24,8 @@ export interface BuildRequest {
   /** `os/architecture`; '' is this machine's */
   platform: string;
   network: 'default' | 'none' | 'host';
+  /** RUN --network=host and --security=insecure need one each (`docker build --allow`); `network` host brings its own */
+  entitlements?: readonly ('network.host' | 'security.insecure')[];
   /** `name:address` */
   extraHosts: readonly string[];
   /** bytes; 0 is the default */
@@ -62,7 +64,7 @@ export interface BuildResult {
 /** Errors carry, where known, the place in the Dockerfile; fronts print it with the lines around it, as BuildKit does. */
 export interface Builder {
   build(request: BuildRequest): Promise<BuildResult>;
-  /** `docker build --check`: the findings only */
+  /** `docker build --check`: the findings only, as `warning` events; a BuildError for what stops the reading */
   check(request: BuildRequest): Promise<void>;
   /** records of the cache: `docker buildx du`, `docker system df` */
   usage(): Promise<readonly CacheRecord[]>;

@@ -73,6 +73,8 @@ export interface ExecOperation {
   readonly user: string;
   readonly mounts: readonly ExecMount[];
   readonly network: 'default' | 'none' | 'host';
+  /** `name:address`, for /etc/hosts */
+  readonly extraHosts: readonly string[];
   /** variables that a proxy needs: given to the process, not part of the digest */
   readonly proxyEnv: readonly string[];
 }

@@ -118,3 +118,26 @@ export function parseBytes(text: string): number | undefined {
   const bytes = Math.trunc(Number(match[1]) * 1024 ** power);
   return Number.isSafeInteger(bytes) ? bytes : undefined;
 }
+
+/** Go's Duration.String() of whole nanoseconds: `1m30s`, `1.5s`, `300ms`, `0s`. */
+export function formatDuration(nanoseconds: number): string {
+  if (nanoseconds === 0) return '0s';
+  const sign = nanoseconds < 0 ? '-' : '';
+  const left = Math.abs(nanoseconds);
+  for (const [unit, size] of [
+    ['ns', 1e3],
+    ['µs', 1e6],
+    ['ms', 1e9],
+  ] as const) {
+    if (left < size) return `${sign}${left / (size / 1e3)}${unit}`;
+  }
+  const hours = Math.floor(left / 3600e9);
+  const minutes = Math.floor(left / 60e9) % 60;
+  const whole = Math.floor(left / 1e9) % 60;
+  const fraction = String(left % 1e9)
+    .padStart(9, '0')
+    .replace(/0+$/, '');
+  const seconds = `${whole}${fraction === '' ? '' : `.${fraction}`}s`;
+  if (hours > 0) return `${sign}${hours}h${minutes}m${seconds}`;
+  return minutes > 0 ? `${sign}${minutes}m${seconds}` : `${sign}${seconds}`;
+}

@@ -22,6 +22,8 @@ export interface CommandLine {
 export interface InlineFile {
   readonly name: string;
   readonly content: string;
+  /** the content before `<<-` took tabs away */
+  readonly written: string;
   /** variables in the content are expanded */
   readonly expands: boolean;
 }

@@ -113,7 +113,12 @@ function readTransfer(statement: Statement, keyword: string) {
       continue;
     }
     const heredoc: Heredoc = { ...mark, content: byName.get(mark.name)?.content ?? '' };
-    files.push({ name: mark.name, content: heredocContent(heredoc), expands: mark.expands });
+    files.push({
+      name: mark.name,
+      content: heredocContent(heredoc),
+      written: heredoc.content,
+      expands: mark.expands,
+    });
   }
   return { sources: paths, files, destination };
 }
@@ -201,6 +206,7 @@ function readRun(statement: Statement): RunInstruction {
     files: statement.heredocs.map((heredoc) => ({
       name: heredoc.name,
       content: heredocContent(heredoc),
+      written: heredoc.content,
       expands: heredoc.expands,
     })),
     mounts,

@@ -20,7 +20,8 @@ export function withSuggestion(
   return match === undefined ? message : `${message} (did you mean ${match}?)`;
 }
 
-function nearest(word: string, options: Iterable<string>, isCaseSensitive: boolean): string | undefined {
+/** The option that is at most two letters away; undefined when there is none, or it is the word itself. */
+export function nearest(word: string, options: Iterable<string>, isCaseSensitive = true): string | undefined {
   if (word.length > LENGTH_MAX) return undefined;
   const fold = (text: string) => (isCaseSensitive ? text : text.toLowerCase());
   let best: string | undefined;
