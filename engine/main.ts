@@ -10,6 +10,7 @@ import { messageOf } from './errors.ts';
 import { openCatalogue } from './image/catalogue.ts';
 import { Links } from './link/links.ts';
 import { createLogger, type Logger } from './log.ts';
+import { Registries } from './registry/registries.ts';
 import { openCgroups } from './runtime/cgroup-host.ts';
 import { DiskTemplates } from './sandbox/disk-template.ts';
 import { groupId } from './sandbox/host-image.ts';
@@ -35,12 +36,18 @@ async function run(settings: Settings, log: Logger): Promise<void> {
   const instance = await acquireInstance(settings.dataDir);
 
   const catalogue = await openCatalogue(settings.dataDir);
+  const registries = new Registries(settings.registries);
   const seccompProfile = await readSeccompProfile(settings.dataDir);
   const cgroups = await openCgroups(cgroupParent(settings.dataDir));
   const activity = new ActivityHub();
   const tenants = new Tenants(
     (sandbox) =>
-      createTenant(sandbox, { catalogue, seccompProfile, log: log.child({ sandbox: sandbox.name }) }),
+      createTenant(sandbox, {
+        catalogue,
+        registries,
+        seccompProfile,
+        log: log.child({ sandbox: sandbox.name }),
+      }),
     await groupId(host.hostImage, 'docker'),
     log,
   );

@@ -3,6 +3,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import type { UplinkSettings } from './link/uplink.ts';
+import type { RegistrySettings } from './registry/registries.ts';
 
 const UNITS: Record<string, number> = { '': 1, k: 2 ** 10, m: 2 ** 20, g: 2 ** 30, t: 2 ** 40 };
 
@@ -39,6 +40,13 @@ const Environment = z.object({
   BERTH_INTERNET_CONNECTIONS: z.coerce.number().int().positive().default(256),
   BERTH_INTERNET_DNS: listOf(z.ipv4()).default(['1.1.1.1', '9.9.9.9']),
   BERTH_INTERNET_DENY: listOf(z.cidrv4()).default([]),
+  BERTH_REGISTRIES: listOf(
+    z.string().regex(/^(?:\*\.)?[a-z0-9.-]+(?::\d+)?$/, 'a host, host:port or *.suffix'),
+  ).default([]),
+  BERTH_REGISTRY_MIRRORS: listOf(z.url({ protocol: /^https?$/ })).default([]),
+  BERTH_INSECURE_REGISTRIES: listOf(
+    z.string().regex(/^[a-zA-Z0-9.:/[\]-]+$/, 'a host, host:port or network'),
+  ).default([]),
   BERTH_SERVER_GID: z.coerce.number().int().nonnegative().optional(),
 });
 
@@ -68,6 +76,7 @@ export interface Settings {
   uidBase: number;
   /** which lab hosts reach the internet, and how much of it */
   internet: UplinkSettings;
+  registries: RegistrySettings;
   /** group that may open the control socket besides root */
   serverGid?: number;
 }
@@ -98,6 +107,11 @@ export function parseSettings(environment: NodeJS.ProcessEnv): Settings {
       connections: e.BERTH_INTERNET_CONNECTIONS,
       nameservers: e.BERTH_INTERNET_DNS,
       denied: e.BERTH_INTERNET_DENY,
+    },
+    registries: {
+      hosts: e.BERTH_REGISTRIES,
+      mirrors: e.BERTH_REGISTRY_MIRRORS,
+      insecure: e.BERTH_INSECURE_REGISTRIES,
     },
     ...(e.BERTH_SERVER_GID === undefined ? {} : { serverGid: e.BERTH_SERVER_GID }),
   };

@@ -50,6 +50,12 @@ export class Call {
     return this.query.get(name) ?? '';
   }
 
+  /** A header, '' when absent; of several the first. */
+  header(name: string): string {
+    const value = this.req.headers[name];
+    return (Array.isArray(value) ? value[0] : value) ?? '';
+  }
+
   /** As Docker reads booleans: anything but '', 0, no, false and none is true. */
   flag(name: string, fallback = false): boolean {
     const value = this.query.get(name);

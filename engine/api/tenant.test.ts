@@ -9,6 +9,7 @@ import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
 import type { Catalogue, CatalogueEntry } from '../image/catalogue.ts';
+import { Registries } from '../registry/registries.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { createTenant, type Tenant } from './tenant.ts';
 import { FakeInit } from './test/fake-init.ts';
@@ -72,6 +73,7 @@ async function boot(): Promise<void> {
   };
   tenant = await createTenant(sandbox, {
     catalogue: CATALOGUE,
+    registries: new Registries({ hosts: [], mirrors: [], insecure: [] }),
     log: pino({ level: 'silent' }),
     seccompProfile: { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [] },
   });

@@ -22,6 +22,7 @@ import { LayerKeeper } from '../image/layers.ts';
 import { ImageStore } from '../image/local.ts';
 import type { Logger } from '../log.ts';
 import { BridgeNetwork } from '../network/bridge.ts';
+import type { Registries } from '../registry/registries.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { readJsonFile, writeJsonFile } from '../store/json-file.ts';
 import { VolumeMounts } from '../volume/mount.ts';
@@ -34,6 +35,7 @@ import { eventRoutes } from './routes/events.ts';
 import { execRoutes } from './routes/exec.ts';
 import { imageRoutes } from './routes/images.ts';
 import { networkRoutes } from './routes/networks.ts';
+import { registryRoutes } from './routes/registry.ts';
 import { systemRoutes } from './routes/system.ts';
 import { unsupportedRoutes } from './routes/unsupported.ts';
 import { volumeRoutes } from './routes/volumes.ts';
@@ -41,6 +43,7 @@ import { ApiServer } from './server.ts';
 
 export interface TenantDeps {
   catalogue: Catalogue;
+  registries: Registries;
   log: Logger;
   /** Docker's default, containers-common format (engine/runtime/seccomp.ts) */
   seccompProfile: unknown;
@@ -58,7 +61,7 @@ const DaemonRecord = z.object({ created: z.string() });
 /** Builds the daemon of a sandbox that is up: reads its records and sets right what changed while nobody looked. */
 export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<Tenant> {
   const { init, stateDir } = sandbox;
-  const { catalogue, log, seccompProfile } = deps;
+  const { catalogue, registries, log, seccompProfile } = deps;
   const events = new EventBus();
   const [images, containers, created, swapLimit] = await Promise.all([
     ImageStore.open(stateDir, catalogue),
@@ -108,7 +111,8 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     ...containerRoutes(parts),
     ...containerStreamRoutes(parts),
     ...execRoutes(parts),
-    ...imageRoutes(parts, catalogue),
+    ...imageRoutes(parts, { catalogue, registries }),
+    ...registryRoutes(parts, { catalogue, registries }),
     ...eventRoutes(events),
     ...networkRoutes(parts, created),
     ...volumeRoutes(parts),

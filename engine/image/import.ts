@@ -5,8 +5,8 @@ import { formatNanos, nowNanos } from '../events/clock.ts';
 import { type Bytes, decompress } from './bytes.ts';
 import { applyChanges } from './changes.ts';
 import { unpackLayer } from './layer-tool.ts';
+import { GO_ARCHITECTURE } from './manifest.ts';
 import type { OciImageConfig } from './oci-image.ts';
-import { GO_ARCHITECTURE } from './pull.ts';
 import { newTag } from './tag.ts';
 
 export interface ImportOptions {

@@ -9,8 +9,8 @@ import { ByteReader, type Bytes, decompress } from './bytes.ts';
 import { parseImageConfig } from './config-store.ts';
 import { discardLayer, type StagedLayer, unpackLayer } from './layer-tool.ts';
 import type { LayerHold } from './layers.ts';
+import { GO_ARCHITECTURE } from './manifest.ts';
 import { OciManifest, Sha256Digest } from './oci-image.ts';
-import { GO_ARCHITECTURE } from './pull.ts';
 import { familiarReference, fullReference, parseReference, withDefaultTag } from './reference.ts';
 import { looksLikeTar, type Member, readTar } from './tar.ts';
 

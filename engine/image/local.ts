@@ -26,6 +26,24 @@ const PrivateLayer = z.object({
 });
 type PrivateLayer = z.infer<typeof PrivateLayer>;
 
+const Origin = z.object({
+  digest: z.string(),
+  size: z.number().int().nonnegative(),
+  /** in full: `localhost:5000/web` */
+  repositories: z.array(z.string()),
+});
+type Origin = z.infer<typeof Origin>;
+
+/** What is to be remembered of a layer that a registry has. */
+export interface LayerOrigin {
+  diffId: string;
+  /** of the compressed blob */
+  digest: string;
+  size: number;
+  /** in full */
+  repository: string;
+}
+
 const Records = z.object({
   version: z.literal(1),
   /** full reference to image id */
@@ -34,6 +52,8 @@ const Records = z.object({
   images: z.record(z.string(), z.object({ tagged: z.string(), parent: z.string().optional() })),
   /** layers on the sandbox's own disk by diff id; one that no image and no container uses is removed */
   layers: z.record(z.string(), PrivateLayer).default({}),
+  /** by diff id: which compressed blob a layer is in registries, and in which repositories that is known to be */
+  origins: z.record(z.string(), Origin).default({}),
 });
 type Records = z.infer<typeof Records>;
 
@@ -41,6 +61,9 @@ type Records = z.infer<typeof Records>;
 const MAX_REFERENCES = 2000;
 /** Images one sandbox may have, since their configurations lie outside its disk. */
 const MAX_IMAGES = 500;
+
+/** Repositories that are remembered of one layer. */
+const MAX_ORIGINS = 8;
 
 /** An image that a sandbox has, with the references it gave it. */
 export interface LocalImage extends CatalogueEntry {
@@ -72,7 +95,7 @@ export class ImageStore {
     return new ImageStore(
       file,
       catalogue,
-      records ?? { version: 1, references: {}, images: {}, layers: {} },
+      records ?? { version: 1, references: {}, images: {}, layers: {}, origins: {} },
       configs,
     );
   }
@@ -161,6 +184,27 @@ export class ImageStore {
       };
     });
     return id;
+  }
+
+  /** Which blob a layer is in registries, when it came from one or went to one. */
+  origin(diffId: string): Origin | undefined {
+    return this.records.origins[diffId];
+  }
+
+  /** Remembers where blobs of layers are; of layers that are not there any more it forgets it. */
+  addOrigins(origins: readonly LayerOrigin[]): Promise<void> {
+    return this.change((records) => {
+      for (const { diffId, digest, size, repository } of origins) {
+        const known = records.origins[diffId];
+        const others = known?.digest === digest ? known.repositories : [];
+        const repositories = [repository, ...others.filter((each) => each !== repository)];
+        records.origins[diffId] = { digest, size, repositories: repositories.slice(0, MAX_ORIGINS) };
+      }
+      const needed = new Set(this.list().flatMap((image) => image.layers.map((layer) => layer.diffId)));
+      for (const diffId of Object.keys(records.origins)) {
+        if (!needed.has(diffId)) delete records.origins[diffId];
+      }
+    });
   }
 
   /** Images that were committed from this one. */

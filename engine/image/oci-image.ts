@@ -11,7 +11,7 @@ export const MEDIA_TYPES = {
 /** A content address: sha256 only, since that is all that Berth makes. */
 export const Sha256Digest = z.string().regex(/^sha256:[0-9a-f]{64}$/);
 
-const Descriptor = z.looseObject({
+export const Descriptor = z.looseObject({
   mediaType: z.string(),
   digest: Sha256Digest,
   size: z.number().int().nonnegative(),

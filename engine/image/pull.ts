@@ -1,9 +1,14 @@
-// docker pull: an image of the catalogue becomes the sandbox's. Its layers are there already, so this takes no time.
+// docker pull: an image becomes the sandbox's, from the catalogue (its layers are there already) or from a registry.
 
-import { InvalidParameter, NotFound } from '../errors.ts';
-import type { EventBus } from '../events/bus.ts';
+import type { ContainerParts } from '../container/parts.ts';
+import { NotFound } from '../errors.ts';
+import type { Credentials } from '../registry/credentials.ts';
+import { Unreachable } from '../registry/network.ts';
+import type { Registries } from '../registry/registries.ts';
 import type { Catalogue, CatalogueEntry } from './catalogue.ts';
-import type { ImageStore } from './local.ts';
+import { matchesPlatform, type Platform, parsePlatform, showPlatform } from './manifest.ts';
+import type { ProgressLine, Report } from './progress.ts';
+import { accessDenied, pullAllFromRegistry, pullFromRegistry } from './pull-registry.ts';
 import {
   familiarName,
   familiarReference,
@@ -14,39 +19,55 @@ import {
   withDefaultTag,
 } from './reference.ts';
 
-/** One line of the progress stream (JSONMessage). */
-export interface PullProgress {
-  status: string;
-  id?: string;
-  progressDetail?: Record<string, number>;
-}
+export { GO_ARCHITECTURE } from './manifest.ts';
 
-export interface PullParts {
+/** Where images come from. */
+export interface ImageSources {
   catalogue: Catalogue;
-  images: ImageStore;
-  events: EventBus;
+  registries: Registries;
 }
 
-/** The architecture names of images (Go's) by Node's. */
-export const GO_ARCHITECTURE: Record<string, string> = { x64: 'amd64', arm64: 'arm64' };
+export interface PullRequest {
+  name: string;
+  /** a tag or a digest; '' is every tag, unless the name has one */
+  tag: string;
+  /** `os/architecture[/variant]`; '' is this machine's */
+  platform: string;
+  credentials: Credentials;
+  report: Report;
+  signal: AbortSignal;
+}
 
-/**
- * Pulls what `name` and `tag` say (a tag, a digest, or with an empty tag every tag); the lines are what a registry's
- * pull would show. Throws NotFound as Docker does for a repository that Docker Hub will not show.
- */
+/** Pulls what the request says; throws NotFound as Docker does for a repository that Docker Hub will not show. */
 export async function pullImage(
-  parts: PullParts,
-  name: string,
-  tag: string,
-  platform: string,
-): Promise<PullProgress[]> {
-  const base = parseReference(name);
-  checkPlatform(platform);
-  if (tag === '' && base.tag === undefined && base.digest === undefined) return pullAllTags(parts, base);
-  const reference = withDefaultTag(tag === '' ? base : withTag(base, tag));
-  const entry = parts.catalogue.resolve(fullReference(reference));
-  if (!entry) throw notThere(parts.catalogue, reference);
-  return pullOne(parts, reference, entry);
+  parts: ContainerParts,
+  sources: ImageSources,
+  request: PullRequest,
+): Promise<void> {
+  const base = parseReference(request.name);
+  const platform = parsePlatform(request.platform);
+  const { catalogue } = sources;
+  const isEveryTag = request.tag === '' && base.tag === undefined && base.digest === undefined;
+  if (isEveryTag) {
+    if (isKnown(catalogue, base)) await pullAllTags(parts, catalogue, base, platform, request.report);
+    else await pullAllFromRegistry(parts, sources, base, platform, request);
+    return;
+  }
+  const reference = withDefaultTag(request.tag === '' ? base : withTag(base, request.tag));
+  const entry = catalogue.resolve(fullReference(reference));
+  if (entry && matchesPlatform(platform, entry.config)) {
+    for (const line of await pullOne(parts, reference, entry)) request.report(line);
+    return;
+  }
+  try {
+    await pullFromRegistry(parts, sources, reference, platform, request);
+  } catch (error) {
+    if (!(error instanceof Unreachable) || reference.domain !== 'docker.io') throw error;
+    // Docker Hub cannot be reached: the catalogue is all there is of it
+    if (entry)
+      throw new NotFound(`no matching manifest for ${showPlatform(platform)} in the manifest list entries`);
+    throw notThere(catalogue, reference);
+  }
 }
 
 function withTag(base: Reference, tag: string): Reference {
@@ -54,52 +75,48 @@ function withTag(base: Reference, tag: string): Reference {
   return parseReference(`${repositoryName(base)}${separator}${tag}`);
 }
 
-function checkPlatform(platform: string): void {
-  if (platform === '') return;
-  const [os, architecture] = platform.includes('/') ? platform.split('/') : ['linux', platform];
-  const own = GO_ARCHITECTURE[process.arch];
-  if (os === 'linux' && (architecture === own || architecture === undefined)) return;
-  if (!/^[a-z0-9_]+(\/[a-z0-9_]+){0,2}$/.test(platform)) {
-    throw new InvalidParameter(`"${platform}": unknown operating system or architecture: invalid argument`);
-  }
-  throw new NotFound(`no matching manifest for ${platform} in the manifest list entries`);
-}
-
 /** Docker Hub does not tell a private repository from none; a repository that is there lacks the tag. */
 function notThere(catalogue: Catalogue, reference: Reference): NotFound {
-  const repository = repositoryName(reference);
-  const isKnown = catalogue.list().some((entry) => entry.references.some((each) => isOf(each, repository)));
-  if (isKnown)
-    return new NotFound(
-      `manifest for ${familiarReference(reference)} not found: manifest unknown: manifest unknown`,
-    );
+  if (!isKnown(catalogue, reference)) return accessDenied(reference);
   return new NotFound(
-    `pull access denied for ${familiarName(reference)}, repository does not exist or may require 'docker login': denied: requested access to the resource is denied`,
+    `manifest for ${familiarReference(reference)} not found: manifest unknown: manifest unknown`,
   );
+}
+
+/** The catalogue has something of this repository. */
+function isKnown(catalogue: Catalogue, reference: Reference): boolean {
+  const repository = repositoryName(reference);
+  return catalogue.list().some((entry) => entry.references.some((each) => isOf(each, repository)));
 }
 
 function isOf(fullName: string, repository: string): boolean {
   return repositoryName(parseReference(fullName)) === repository;
 }
 
-async function pullAllTags(parts: PullParts, base: Reference): Promise<PullProgress[]> {
+async function pullAllTags(
+  parts: ContainerParts,
+  catalogue: Catalogue,
+  base: Reference,
+  platform: Platform,
+  report: Report,
+): Promise<void> {
   const repository = repositoryName(base);
-  const tagged = parts.catalogue
+  const tagged = catalogue
     .list()
+    .filter((entry) => matchesPlatform(platform, entry.config))
     .flatMap((entry) =>
       entry.references.filter((each) => isOf(each, repository)).map((each) => ({ entry, each })),
     );
-  if (tagged.length === 0) throw notThere(parts.catalogue, base);
-  const lines: PullProgress[] = [];
-  for (const { entry, each } of tagged) lines.push(...(await pullOne(parts, parseReference(each), entry)));
-  return lines;
+  for (const { entry, each } of tagged) {
+    for (const line of await pullOne(parts, parseReference(each), entry)) report(line);
+  }
 }
 
 async function pullOne(
-  parts: PullParts,
+  parts: ContainerParts,
   reference: Reference,
   entry: CatalogueEntry,
-): Promise<PullProgress[]> {
+): Promise<ProgressLine[]> {
   const { images, events } = parts;
   const digested = fullReference({
     domain: reference.domain,
@@ -125,7 +142,7 @@ async function pullOne(
   ];
 }
 
-function layerLines(digest: string, isPresent: boolean): PullProgress[] {
+function layerLines(digest: string, isPresent: boolean): ProgressLine[] {
   const id = digest.slice('sha256:'.length, 'sha256:'.length + 12);
   const states = isPresent ? ['Already exists'] : ['Pulling fs layer', 'Download complete', 'Pull complete'];
   return states.map((status) => ({ status, progressDetail: {}, id }));

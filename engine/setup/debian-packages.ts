@@ -24,7 +24,14 @@ export const HOST_PACKAGES: readonly string[] = [
 ];
 
 /** What the tests use besides. */
-export const TEST_PACKAGES: readonly string[] = ['busybox-static', 'chromium', 'procps', 'psmisc', 'python3'];
+export const TEST_PACKAGES: readonly string[] = [
+  'busybox-static',
+  'chromium',
+  'docker-registry',
+  'procps',
+  'psmisc',
+  'python3',
+];
 
 /** Used by tests when it is there, or can be had; never missed. */
 export const OPTIONAL_TEST_PACKAGES: readonly string[] = ['clang', 'libasan8'];

@@ -11,16 +11,19 @@ import { importImage } from '../../image/import.ts';
 import { imageHistory, inspectImage } from '../../image/inspect.ts';
 import { IMAGE_FILTERS, listImages } from '../../image/list.ts';
 import { loadImages } from '../../image/load.ts';
-import { pullImage } from '../../image/pull.ts';
+import { type ImageSources, pullImage } from '../../image/pull.ts';
 import { pruneImages, type RemoveParts, removeImage } from '../../image/remove.ts';
 import { chooseImages, saveImages } from '../../image/save.ts';
 import { tagImage } from '../../image/tag.ts';
+import { decodeRegistryAuth } from '../../registry/credentials.ts';
 import type { Call } from '../call.ts';
+import { withProgress } from '../progress.ts';
 import { type Route, route } from '../router.ts';
 import { writeTo } from '../streams.ts';
 
-export function imageRoutes(parts: ExecParts, catalogue: Catalogue): Route[] {
+export function imageRoutes(parts: ExecParts, sources: ImageSources): Route[] {
   const { images, events } = parts;
+  const { catalogue } = sources;
   const removal: RemoveParts = {
     images,
     layers: parts.layers,
@@ -36,7 +39,7 @@ export function imageRoutes(parts: ExecParts, catalogue: Catalogue): Route[] {
     route('GET', '/images/json', (call) => {
       call.send(200, listImages(images, Filters.parse(call.query.get('filters'), IMAGE_FILTERS)));
     }),
-    route('POST', '/images/create', (call) => pull(parts, catalogue, call)),
+    route('POST', '/images/create', (call) => pull(parts, sources, call)),
     route('POST', '/images/prune', async (call) => {
       const filters = Filters.parse(call.query.get('filters'), ['dangling', 'label', 'label!', 'until']);
       const { removed, bytes } = await pruneImages(removal, filters.boolean('dangling') === false, filters);
@@ -62,19 +65,21 @@ export function imageRoutes(parts: ExecParts, catalogue: Catalogue): Route[] {
   ];
 }
 
-/** Progress as the client draws it: one JSON object a line. */
-async function pull(parts: ExecParts, catalogue: Catalogue, call: Call): Promise<void> {
+async function pull(parts: ExecParts, sources: ImageSources, call: Call): Promise<void> {
   const name = call.text('fromImage');
   if (call.text('fromSrc') !== '') return importArchive(parts, call);
   if (name === '') throw new InvalidParameter('invalid reference format');
-  const lines = await pullImage(
-    { catalogue, images: parts.images, events: parts.events },
-    name,
-    call.text('tag'),
-    call.text('platform'),
+  const credentials = decodeRegistryAuth(call.header('x-registry-auth'));
+  await withProgress(call, parts.log, (report) =>
+    pullImage(parts, sources, {
+      name,
+      tag: call.text('tag'),
+      platform: call.text('platform'),
+      credentials,
+      report,
+      signal: call.signal,
+    }),
   );
-  const output = call.stream(200, 'application/json');
-  output.end(lines.map((line) => `${JSON.stringify(line)}\r\n`).join(''));
 }
 
 /** docker import; the client sends the archive, or the address of one, which Berth does not fetch. */

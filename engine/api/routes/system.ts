@@ -8,7 +8,7 @@ import { Filters } from '../../events/filters.ts';
 import type { ExecParts } from '../../exec/parts.ts';
 import { listImages } from '../../image/list.ts';
 import type { ImageStore } from '../../image/local.ts';
-import { GO_ARCHITECTURE } from '../../image/pull.ts';
+import { GO_ARCHITECTURE } from '../../image/manifest.ts';
 import { LOG_DRIVERS } from '../../logger/drivers.ts';
 import { IN_SANDBOX } from '../../sandbox/sandbox.ts';
 import { describeVolume } from '../../volume/describe.ts';
@@ -27,11 +27,6 @@ export function systemRoutes(parts: ExecParts): Route[] {
     route('GET', '/version', (call) => call.send(200, version())),
     route('GET', '/info', async (call) => call.send(200, await info(parts))),
     route('GET', '/system/df', async (call) => call.send(200, await diskUsage(parts, call))),
-    route('POST', '/auth', (call) => {
-      call.send(401, {
-        message: 'Get "https://registry-1.docker.io/v2/": there is no registry that can be reached from here',
-      });
-    }),
   ];
 }
 
