@@ -81,7 +81,7 @@ export class Call {
   async json<T extends z.ZodType>(schema: T, options: { optional?: boolean } = {}): Promise<z.infer<T>> {
     const bytes = await this.#body();
     if (bytes.length === 0) {
-      if (options.optional) return parse(schema, {});
+      if (options.optional) return parseBody(schema, {});
       throw new InvalidParameter('invalid JSON: got EOF while reading request body');
     }
     const type = (this.req.headers['content-type'] ?? '').split(';')[0]?.trim().toLowerCase();
@@ -96,7 +96,7 @@ export class Call {
         cause: error,
       });
     }
-    return parse(schema, value);
+    return parseBody(schema, value);
   }
 
   send(status: number, value: unknown): void {
@@ -140,7 +140,8 @@ export class Call {
   }
 }
 
-function parse<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {
+/** A decoded body, or a part of it, by a schema. Throws InvalidParameter that names the first field that is wrong. */
+export function parseBody<T extends z.ZodType>(schema: T, value: unknown): z.infer<T> {
   const result = schema.safeParse(value);
   if (result.success) return result.data;
   const issue = result.error.issues[0];

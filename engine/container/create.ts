@@ -1,12 +1,15 @@
 // docker create: a container's record, made from the request and the image.
 
+import { cpus } from 'node:os';
 import { InvalidParameter, NotFound } from '../errors.ts';
 import { formatNanos, nowNanos } from '../events/clock.ts';
 import { requireImage } from '../image/list.ts';
 import type { LocalImage } from '../image/local.ts';
 import { validateLogConfig } from '../logger/drivers.ts';
 import { type ContainerConfig, type EndpointRequest, Healthcheck, type HostConfig } from './config.ts';
+import { checkConflicts } from './conflicts.ts';
 import type { Container } from './container.ts';
+import { checkCpusets } from './cpuset.ts';
 import { mergeHealthcheck, validateHealthcheck } from './health.ts';
 import { newId } from './id.ts';
 import { pathExists } from './lab-files.ts';
@@ -19,6 +22,7 @@ import { MASKED_PATHS, READONLY_PATHS } from './spec.ts';
 import { refuseUnsupported } from './unsupported.ts';
 import { validateConfig, validateEndpoints, validMac } from './validate.ts';
 import { withVolumes } from './volumes.ts';
+import { createWarnings } from './warnings.ts';
 
 export interface CreateOptions {
   name: string | undefined;
@@ -35,12 +39,15 @@ export async function createContainer(
   options: CreateOptions,
 ): Promise<{ container: Container; warnings: string[] }> {
   const id = newId();
+  if (options.config.Image === '') throw new InvalidParameter('no command specified');
+  checkConflicts(options.config, options.hostConfig, parts.containers);
   const image = requireImage(parts.images, options.config.Image);
   checkPlatform(image, options.config.Image, options.platform);
   const hostConfig = completeHostConfig(parts, options.hostConfig);
   const config = mergeImageConfig(options.config, image, id, hostConfig, parts.sandbox.hostname);
   refuseUnsupported(hostConfig);
   validateConfig(config, hostConfig, parts.sandbox.limits);
+  checkCpusets(hostConfig, cpus().length);
   validateHealthcheck(config.Healthcheck);
   validateLogConfig(hostConfig.LogConfig);
   parseSecurityOptions(hostConfig.SecurityOpt ?? []);
@@ -80,7 +87,7 @@ export async function createContainer(
     throw error;
   }
   parts.events.publish('container', 'create', id, container.attributes);
-  return { container, warnings: [] };
+  return { container, warnings: createWarnings(hostConfig) };
 }
 
 /** An image for another machine is as good as none: the client then tries to pull the right one. */

@@ -1,9 +1,10 @@
 // docker kill: a signal to a container's main process.
 
 import { Conflict, InvalidParameter, messageOf, NotFound, SystemError } from '../errors.ts';
-import { cgroupDir } from './cgroup.ts';
 import type { Container } from './container.ts';
+import { thaw } from './freezer.ts';
 import type { ContainerParts } from './parts.ts';
+import { unpauseContainer } from './pause.ts';
 import { isRunning } from './record.ts';
 import { parseSignal } from './signals.ts';
 
@@ -27,8 +28,16 @@ export async function killContainer(
   if (!isRunning(container.record)) {
     throw new Conflict(`cannot kill container: ${reference}: container ${container.id} is not running`);
   }
-  if (signal === SIGKILL) await killAndWait(parts, container);
-  else await sendSignal(parts, container, signal);
+  if (signal === SIGKILL) {
+    await killAndWait(parts, container);
+    return;
+  }
+  // Docker takes any signal for a wish to end it, unless the container has a stop signal of its own, which then is the one.
+  const { StopSignal } = container.record.config;
+  const isWishToEnd = !StopSignal || parseSignal(StopSignal) === signal;
+  if (isWishToEnd) await markStoppedByUser(parts, container);
+  await sendSignal(parts, container, signal);
+  if (isWishToEnd && container.record.state.status === 'paused') await unpauseContainer(parts, container);
 }
 
 /** Sends a signal and tells it as an event; a process that is gone meanwhile is fine. */
@@ -71,23 +80,4 @@ export function markStoppedByUser(parts: ContainerParts, container: Container): 
     if (!isRunning(container.record) || container.record.stoppedByUser) return;
     await parts.containers.update(container, { stoppedByUser: true });
   });
-}
-
-/** Lets a paused container run again, by the freezer. */
-export async function thaw(parts: ContainerParts, container: Container): Promise<void> {
-  await setFrozen(parts, container, false);
-}
-
-/** Freezes or thaws the container's cgroup. */
-export async function setFrozen(
-  parts: ContainerParts,
-  container: Container,
-  isFrozen: boolean,
-): Promise<void> {
-  const directory = cgroupDir(parts.sandbox, container.id, 'freezer');
-  const [file, data] =
-    parts.sandbox.cgroupVersion === 2
-      ? ['cgroup.freeze', isFrozen ? '1' : '0']
-      : ['freezer.state', isFrozen ? 'FROZEN' : 'THAWED'];
-  await parts.sandbox.init.start([{ kind: 'write', path: `${directory}/${file}`, data, plain: true }]);
 }

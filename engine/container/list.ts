@@ -1,8 +1,10 @@
 // docker ps: which containers there are, by filters.
 
 import { EngineError, InvalidParameter } from '../errors.ts';
+import { compareTimes } from '../events/clock.ts';
 import type { Filters } from '../events/filters.ts';
 import { seconds } from '../image/inspect.ts';
+import { safePattern } from '../safe-pattern.ts';
 import { commandText, networksOf, portList, stateName, statusText } from './describe.ts';
 import { describeMounts } from './mount-point.ts';
 import type { ContainerParts } from './parts.ts';
@@ -10,7 +12,7 @@ import { type ContainerRecord, isRunning } from './record.ts';
 import { measureLayer } from './size.ts';
 
 export const CONTAINER_FILTERS =
-  'ancestor before expose exited health id is-task isolation label label! name network publish since status volume'.split(
+  'ancestor before expose exited health id is-task isolation label name network publish since status volume'.split(
     ' ',
   );
 
@@ -45,11 +47,14 @@ export async function listContainers(
 }
 
 function checkValues(filters: Filters): void {
+  for (const filter of filters.get('publish')) portRange(filter, 'publish');
+  for (const filter of filters.get('expose')) portRange(filter, 'expose');
   for (const status of filters.get('status')) {
     if (!STATUSES.includes(status)) throw new InvalidParameter(`invalid filter 'status=${status}'`);
   }
   for (const health of filters.get('health')) {
-    if (!HEALTHS.includes(health)) throw new InvalidParameter(`invalid filter 'health=${health}'`);
+    if (!HEALTHS.includes(health))
+      throw new InvalidParameter(`unrecognized filter value for health: ${health}`);
   }
   for (const code of filters.get('exited')) {
     if (!/^-?\d+$/.test(code))
@@ -62,14 +67,14 @@ function checkValues(filters: Filters): void {
 function selector(parts: ContainerParts, filters: Filters): (record: ContainerRecord) => boolean {
   const createdOf = (key: string) =>
     filters.get(key).map((name) => parts.containers.get(name).record.created);
-  const before = createdOf('before').sort()[0];
-  const since = createdOf('since').sort().at(-1);
+  const before = createdOf('before').sort(compareTimes)[0];
+  const since = createdOf('since').sort(compareTimes).at(-1);
   const ancestors = filters.get('ancestor').flatMap((name) => imageId(parts, name) ?? name);
   const names = filters.get('name').map((pattern) => nameTest(pattern));
   const isTask = filters.boolean('is-task');
   return (record) =>
-    (before === undefined || record.created < before) &&
-    (since === undefined || record.created > since) &&
+    (before === undefined || compareTimes(record.created, before) < 0) &&
+    (since === undefined || compareTimes(record.created, since) > 0) &&
     filters.any('id', (id) => record.id.startsWith(id)) &&
     (names.length === 0 || names.some((test) => test(record.name))) &&
     filters.labels((name) => record.config.Labels[name]) &&
@@ -97,20 +102,15 @@ function imageId(parts: ContainerParts, name: string): string | undefined {
   }
 }
 
-/** More, or groups, could make a search take for ever, and the engine serves everyone. */
-const MAX_QUANTIFIERS = 2;
-
 /** A name filter is a regular expression over `/name` and `name`, as in Docker; one that is too complex is plain text. */
 function nameTest(pattern: string): (name: string) => boolean {
-  const isSimple = !/[(){}\\]/.test(pattern) && (pattern.match(/[*+?]/g) ?? []).length <= MAX_QUANTIFIERS;
-  if (!isSimple || pattern.length > 255) return (name) => name.includes(pattern);
-  let expression: RegExp;
   try {
-    expression = new RegExp(pattern);
-  } catch {
+    const matches = safePattern(pattern);
+    return (name) => matches(name) || matches(`/${name}`);
+  } catch (error) {
+    if (!(error instanceof EngineError)) throw error;
     return (name) => name.includes(pattern);
   }
-  return (name) => expression.test(name) || expression.test(`/${name}`);
 }
 
 function mountedAt(record: ContainerRecord): string[] {
@@ -127,15 +127,24 @@ function isOnNetwork(parts: ContainerParts, record: ContainerRecord, network: st
 
 /** `80`, `80/tcp`, `8000-8080/tcp` */
 function hasPort(record: ContainerRecord, filter: string, published: boolean): boolean {
-  const match = /^(\d+)(?:-(\d+))?(?:\/(\w+))?$/.exec(filter);
-  if (!match) throw new InvalidParameter(`invalid filter '${published ? 'publish' : 'expose'}=${filter}'`);
-  const first = Number(match[1]);
-  const last = Number(match[2] ?? match[1]);
-  const proto = match[3] ?? 'tcp';
+  const { first, last, proto } = portRange(filter, published ? 'publish' : 'expose');
   return portList(record).some((port) => {
     const number = Number(published ? port.PublicPort : port.PrivatePort);
     return port.Type === proto && number >= first && number <= last;
   });
+}
+
+function portRange(filter: string, kind: string): { first: number; last: number; proto: string } {
+  const [range = '', proto = 'tcp'] = filter.split('/');
+  const [from = '', to = from] = range.split('-');
+  const wrong = (why: string) => new InvalidParameter(`error while looking up for ${kind} ${filter}: ${why}`);
+  for (const text of [from, to]) {
+    if (!/^\d{1,5}$/.test(text)) {
+      throw wrong(`strconv.ParseUint: parsing ${JSON.stringify(text)}: invalid syntax`);
+    }
+  }
+  if (Number(to) < Number(from)) throw wrong(`Invalid range specified for the Port: ${range}`);
+  return { first: Number(from), last: Number(to), proto };
 }
 
 async function describe(
@@ -153,7 +162,9 @@ async function describe(
     Command: commandText(record),
     Created: seconds(record.created),
     Ports: portList(record),
-    ...(withSize ? { SizeRw: sizeRw, SizeRootFs: imageSize + sizeRw } : {}),
+    // as Go's omitempty leaves out a size of 0
+    ...(withSize && sizeRw > 0 ? { SizeRw: sizeRw } : {}),
+    ...(withSize ? { SizeRootFs: imageSize + sizeRw } : {}),
     Labels: record.config.Labels,
     State: stateName(record),
     Status: statusText(record),

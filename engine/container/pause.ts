@@ -2,8 +2,8 @@
 
 import { Conflict, messageOf, SystemError } from '../errors.ts';
 import type { Container } from './container.ts';
+import { setFrozen } from './freezer.ts';
 import { unwatchedHealth } from './health.ts';
-import { setFrozen } from './kill.ts';
 import type { ContainerParts } from './parts.ts';
 import { isRunning } from './record.ts';
 

@@ -1,8 +1,9 @@
 // docker container prune: every container that does not run, by filters.
 
 import { EngineError } from '../errors.ts';
-import { parseRfc3339, parseTimestamp } from '../events/clock.ts';
+import { parseRfc3339 } from '../events/clock.ts';
 import type { Filters } from '../events/filters.ts';
+import { parseUntil } from '../events/until.ts';
 import type { ContainerParts } from './parts.ts';
 import { isRunning } from './record.ts';
 import { removeContainer } from './remove.ts';
@@ -14,7 +15,7 @@ export async function pruneContainers(
   parts: ContainerParts,
   filters: Filters,
 ): Promise<{ ContainersDeleted: string[] | null; SpaceReclaimed: number }> {
-  const until = parseTimestamp(filters.get('until')[0]);
+  const until = parseUntil(filters);
   const deleted: string[] = [];
   let reclaimed = 0;
   for (const container of parts.containers.list()) {

@@ -12,7 +12,8 @@ export async function resizeContainer(
   cols: number,
 ): Promise<void> {
   if (!isRunning(container.record)) throw new Conflict(`container ${container.id} is not running`);
-  await parts.sandbox.init.resize(container.key, rows, cols);
+  // Without a terminal there is nothing to do, and Docker says so to nobody.
+  if (container.record.config.Tty) await parts.sandbox.init.resize(container.key, rows, cols);
   parts.events.publish('container', 'resize', container.id, {
     ...container.attributes,
     height: String(rows),

@@ -21,7 +21,8 @@ export function parseSecurityOptions(options: readonly string[]): SecurityOption
     const [, name = '', value] = match ?? [];
     switch (name) {
       case 'no-new-privileges':
-        result.noNewPrivileges = value === undefined || value === 'true';
+        if (value !== undefined && !['true', 'false'].includes(value)) throw invalid(option);
+        result.noNewPrivileges = value !== 'false';
         break;
       case 'systempaths':
         if (value !== 'unconfined') throw invalid(option);

@@ -1,8 +1,9 @@
 // docker stop and docker restart: the stop signal, patience, then SIGKILL.
 
-import { NotModified } from '../errors.ts';
+import { InvalidParameter, messageOf, NotModified } from '../errors.ts';
 import type { Container } from './container.ts';
-import { killAndWait, markStoppedByUser, sendSignal, thaw } from './kill.ts';
+import { thaw } from './freezer.ts';
+import { killAndWait, markStoppedByUser, sendSignal } from './kill.ts';
 import type { ContainerParts } from './parts.ts';
 import { isRunning } from './record.ts';
 import { parseSignal } from './signals.ts';
@@ -17,6 +18,8 @@ export interface StopOptions {
   timeout: number | undefined;
   /** undefined is the container's own */
   signal: string | undefined;
+  /** how the user named the container */
+  reference: string;
 }
 
 /** Throws NotModified when it does not run. */
@@ -43,7 +46,7 @@ async function cancelRestart(parts: ContainerParts, container: Container): Promi
 
 async function stopRunning(parts: ContainerParts, container: Container, options: StopOptions): Promise<void> {
   const { config } = container.record;
-  const signal = parseSignal(options.signal || config.StopSignal || 'SIGTERM');
+  const signal = stopSignal(options, config.StopSignal);
   const seconds = options.timeout ?? config.StopTimeout ?? DEFAULT_TIMEOUT;
   const patience = new AbortController();
   const ended = container.next('stopped', patience.signal).then(
@@ -64,6 +67,14 @@ async function stopRunning(parts: ContainerParts, container: Container, options:
     patience.abort();
   }
   parts.events.publish('container', 'stop', container.id, container.attributes);
+}
+
+function stopSignal({ signal, reference }: StopOptions, own: string | undefined): number {
+  try {
+    return parseSignal(signal || own || 'SIGTERM');
+  } catch (error) {
+    throw new InvalidParameter(`cannot stop container: ${reference}: ${messageOf(error)}`, { cause: error });
+  }
 }
 
 /** Stops when it runs, then starts. */

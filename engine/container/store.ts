@@ -3,6 +3,7 @@
 import { rm } from 'node:fs/promises';
 import path from 'node:path';
 import { Conflict, InvalidParameter, NotFound } from '../errors.ts';
+import { compareTimes } from '../events/clock.ts';
 import { readJsonDir, writeJsonFile } from '../store/json-file.ts';
 import { Container } from './container.ts';
 import { randomName, validName } from './id.ts';
@@ -33,7 +34,7 @@ export class ContainerStore {
 
   /** All, newest first. */
   list(): Container[] {
-    return [...this.byId.values()].sort((a, b) => (a.record.created < b.record.created ? 1 : -1));
+    return [...this.byId.values()].sort((a, b) => compareTimes(b.record.created, a.record.created));
   }
 
   /** The container with this full id, if there is one. */

@@ -25,7 +25,6 @@ const HOST_OPTIONS: readonly Check<HostConfig>[] = [
   ['--device-cgroup-rule', (h) => isFull(h.DeviceCgroupRules)],
   ['--kernel-memory', (h) => (h.KernelMemory ?? 0) !== 0 || (h.KernelMemoryTCP ?? 0) !== 0],
   ['--init', (h) => h.Init === true],
-  ['--isolation', (h) => h.Isolation !== '' && h.Isolation !== 'default'],
   ['CpuCount', (h) => h.CpuCount !== 0],
   ['CpuPercent', (h) => h.CpuPercent !== 0],
   ['IOMaximumIOps', (h) => h.IOMaximumIOps !== 0],

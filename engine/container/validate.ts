@@ -1,5 +1,6 @@
 // What Docker checks of a container's configuration before it exists, in Docker's words.
 
+import { isIP } from 'node:net';
 import { InvalidParameter, NotFound, NotImplemented } from '../errors.ts';
 import { parseBinding, parsePort } from '../network/ports.ts';
 import { parseCapability } from '../runtime/capabilities.ts';
@@ -22,7 +23,11 @@ export function validateConfig(config: ContainerConfig, hostConfig: HostConfig, 
     for (const binding of bindings) parseBinding(port, binding);
   }
   for (const host of hostConfig.ExtraHosts ?? []) {
-    if (!/^[^:]+:.+$/.test(host)) throw new InvalidParameter(`bad format for add-host: "${host}"`);
+    const [, target] = /^[^:]+:(.+)$/.exec(host) ?? [];
+    if (target === undefined) throw new InvalidParameter(`bad format for add-host: "${host}"`);
+    if (target !== 'host-gateway' && isIP(target.replace(/^\[(.*)\]$/, '$1')) === 0) {
+      throw new InvalidParameter(`invalid IP address in add-host: "${target}"`);
+    }
   }
 }
 
@@ -58,6 +63,9 @@ function validateResources(host: HostConfig, limits: Limits): void {
     throw new InvalidParameter(
       'You should always set the Memory limit when using Memoryswap limit, see usage',
     );
+  }
+  if (host.MemoryReservation !== 0 && host.MemoryReservation < MIN_MEMORY) {
+    throw new InvalidParameter('Minimum memory reservation allowed is 6MB');
   }
   if (host.Memory > 0 && host.MemoryReservation > host.Memory) {
     throw new InvalidParameter(

@@ -44,3 +44,9 @@ export function parseTimestamp(text: string | null | undefined): bigint | undefi
   if (!match) return parseRfc3339(text);
   return BigInt(match[1] ?? '0') * 1_000_000_000n + BigInt((match[2] ?? '').padEnd(9, '0'));
 }
+
+/** Orders two RFC 3339 times in UTC, which have fractions of any length: below 0 when the first is earlier. */
+export function compareTimes(a: string, b: string): number {
+  const [x, y] = [a, b].map((time) => time.replace(/Z$/, ''));
+  return x === y ? 0 : (x ?? '') < (y ?? '') ? -1 : 1;
+}

@@ -33,7 +33,7 @@ describe('the filters parameter', () => {
     expect(filters({ dangling: ['0'] }).boolean('dangling')).toBe(false);
     expect(filters({}).boolean('dangling')).toBeUndefined();
     expect(() => filters({ dangling: ['maybe'] }).boolean('dangling')).toThrow(
-      "invalid filter 'dangling=maybe'",
+      "invalid filter 'dangling=[maybe]'",
     );
   });
 });

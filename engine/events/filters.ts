@@ -57,7 +57,7 @@ export class Filters {
     const flags = this.get(key).map((value) => {
       if (['1', 'true', 'True', 'TRUE', 't', 'T'].includes(value)) return true;
       if (['0', 'false', 'False', 'FALSE', 'f', 'F'].includes(value)) return false;
-      throw new InvalidParameter(`invalid filter '${key}=${value}'`);
+      throw new InvalidParameter(`invalid filter '${key}=[${this.get(key).join(' ')}]'`);
     });
     return flags.includes(true);
   }

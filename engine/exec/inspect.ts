@@ -21,7 +21,7 @@ export function inspectExec(exec: Exec): Record<string, unknown> {
     OpenStdin: config.attachStdin,
     OpenStderr: config.attachStderr,
     OpenStdout: config.attachStdout,
-    CanRemove: exec.state === 'ended',
+    CanRemove: false,
     ContainerID: exec.containerId,
     DetachKeys: '',
     Pid: exec.pid,

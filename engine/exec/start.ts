@@ -176,7 +176,6 @@ export function noteExit(parts: ExecParts, id: string, process: Pick<ProcessStat
   }
   exec.state = 'ended';
   exec.exitCode = process.status;
-  exec.pid = 0;
   parts.execs.expire(exec);
   void parts.execs.record(exec).then(forget);
   const container = parts.containers.byFullId(exec.containerId);

@@ -2,8 +2,9 @@
 
 import { Conflict } from '../errors.ts';
 import type { EventBus } from '../events/bus.ts';
-import { parseRfc3339, parseTimestamp } from '../events/clock.ts';
+import { parseRfc3339 } from '../events/clock.ts';
 import type { Filters } from '../events/filters.ts';
+import { parseUntil } from '../events/until.ts';
 import { digestOf } from './blobs.ts';
 import type { LayerKeeper } from './layers.ts';
 import type { ImageStore, LocalImage } from './local.ts';
@@ -148,7 +149,7 @@ export async function pruneImages(
   all: boolean,
   filters: Filters,
 ): Promise<{ removed: RemovedImage[]; bytes: number }> {
-  const until = parseTimestamp(filters.get('until')[0]);
+  const until = parseUntil(filters);
   const passes = (image: LocalImage) => {
     const labels = image.config.config?.Labels ?? {};
     if (!filters.labels((name) => labels[name])) return false;

@@ -2,7 +2,7 @@
 
 import type { ContainerRecord } from '../container/record.ts';
 import { InvalidParameter } from '../errors.ts';
-import { safePattern } from './pattern.ts';
+import { safePattern } from '../safe-pattern.ts';
 import { renderTag } from './tag.ts';
 
 /** Every line carries them. */

@@ -1,6 +1,7 @@
 // /containers: every operation but the streaming ones.
 
 import { ContainerConfig, CreateRequest, HostConfig } from '../../container/config.ts';
+import type { Container } from '../../container/container.ts';
 import { createContainer } from '../../container/create.ts';
 import { inspectContainer } from '../../container/inspect.ts';
 import { killContainer } from '../../container/kill.ts';
@@ -14,10 +15,10 @@ import { startContainer } from '../../container/start.ts';
 import { restartContainer, type StopOptions, stopContainer } from '../../container/stop.ts';
 import { topContainer } from '../../container/top.ts';
 import { waitContainer } from '../../container/wait.ts';
-import { InvalidParameter, messageOf } from '../../errors.ts';
+import { InvalidParameter, NotFound } from '../../errors.ts';
 import { Filters } from '../../events/filters.ts';
 import type { ExecParts } from '../../exec/parts.ts';
-import type { Call } from '../call.ts';
+import { type Call, parseBody } from '../call.ts';
 import { type Route, route } from '../router.ts';
 
 export function containerRoutes(parts: ExecParts): Route[] {
@@ -51,7 +52,7 @@ export function containerRoutes(parts: ExecParts): Route[] {
       call.empty(204);
     }),
     route('POST', '/containers/{id}/kill', async (call) => {
-      await killContainer(parts, find(call), call.text('signal'), call.param('id'));
+      await killContainer(parts, findForKill(parts, call.param('id')), call.text('signal'), call.param('id'));
       call.empty(204);
     }),
     route('POST', '/containers/{id}/pause', async (call) => {
@@ -88,9 +89,21 @@ export function containerRoutes(parts: ExecParts): Route[] {
   ];
 }
 
+function findForKill(parts: ExecParts, reference: string): Container {
+  try {
+    return parts.containers.get(reference);
+  } catch (error) {
+    if (!(error instanceof NotFound)) throw error;
+    throw new NotFound(`cannot kill container: ${reference}: ${error.message}`, { cause: error });
+  }
+}
+
 async function create(parts: ExecParts, call: Call): Promise<void> {
   const body = await call.json(CreateRequest);
-  const config = checked(() => ContainerConfig.parse(body));
+  if (Object.keys(body).every((name) => name === 'HostConfig' || name === 'NetworkingConfig')) {
+    throw new InvalidParameter('config cannot be empty in order to create a container');
+  }
+  const config = parseBody(ContainerConfig, body);
   const { container, warnings } = await createContainer(parts, {
     name: call.text('name') || undefined,
     config,
@@ -101,26 +114,28 @@ async function create(parts: ExecParts, call: Call): Promise<void> {
   call.send(201, { Id: container.id, Warnings: warnings });
 }
 
-function checked<T>(parse: () => T): T {
-  try {
-    return parse();
-  } catch (error) {
-    throw new InvalidParameter(`invalid JSON: ${messageOf(error).slice(0, 500)}`, { cause: error });
-  }
-}
-
 function stopOptions(call: Call): StopOptions {
-  return { timeout: call.integer('t'), signal: call.text('signal') || undefined };
+  return {
+    timeout: call.integer('t'),
+    signal: call.text('signal') || undefined,
+    reference: call.param('id'),
+  };
 }
 
 /** The `h` and `w` of a resize. */
 export function terminalSize(call: Call): { rows: number; cols: number } {
-  const rows = call.integer('h') ?? 0;
-  const cols = call.integer('w') ?? 0;
+  const rows = required(call, 'h');
+  const cols = required(call, 'w');
   if (rows < 0 || cols < 0 || rows > 65535 || cols > 65535) {
     throw new InvalidParameter(`invalid terminal size: ${rows}x${cols}`);
   }
   return { rows, cols };
+}
+
+function required(call: Call, name: string): number {
+  const value = call.integer(name);
+  if (value === undefined) throw new InvalidParameter('strconv.Atoi: parsing "": invalid syntax');
+  return value;
 }
 
 /** The headers go out at once: `docker run` starts the container when it has them. */

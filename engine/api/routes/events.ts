@@ -1,5 +1,6 @@
 // GET /events: what happened and what happens, one JSON object a line.
 
+import { InvalidParameter } from '../../errors.ts';
 import type { DockerEvent, EventBus } from '../../events/bus.ts';
 import { nowNanos, parseTimestamp } from '../../events/clock.ts';
 import { Filters } from '../../events/filters.ts';
@@ -21,6 +22,10 @@ async function stream(events: EventBus, call: Call): Promise<void> {
   const filters = Filters.parse(call.query.get('filters'), EVENT_FILTERS);
   const since = parseTimestamp(call.query.get('since'));
   const until = parseTimestamp(call.query.get('until'));
+  if (since !== undefined && until !== undefined && since > until) {
+    const times = [call.text('since'), call.text('until')];
+    throw new InvalidParameter(`\`since\` time (${times[0]}) cannot be after \`until\` time (${times[1]})`);
+  }
   const output = call.stream(200, 'application/json');
   const send = (event: DockerEvent) => {
     if (until !== undefined && event.timeNano > Number(until)) return;

@@ -40,7 +40,7 @@ export function execRoutes(parts: ExecParts): Route[] {
   return [
     route('POST', '/containers/{id}/exec', async (call) => {
       const container = parts.containers.get(call.param('id'));
-      const body = await call.json(CreateBody);
+      const body = await call.json(CreateBody, { optional: true });
       const detachKeys = body.DetachKeys ?? '';
       parseDetachKeys(detachKeys);
       const exec = await createExec(parts, container, {

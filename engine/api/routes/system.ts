@@ -3,6 +3,7 @@
 import os from 'node:os';
 import { readText } from '../../container/lab-files.ts';
 import { listContainers } from '../../container/list.ts';
+import { InvalidParameter } from '../../errors.ts';
 import { formatNanos, nowNanos } from '../../events/clock.ts';
 import { Filters } from '../../events/filters.ts';
 import type { ExecParts } from '../../exec/parts.ts';
@@ -47,7 +48,10 @@ function version(): Record<string, unknown> {
   const details = {
     ApiVersion: API_VERSION,
     Arch: architecture,
+    BuildTime: '',
     Experimental: 'false',
+    GitCommit: '',
+    GoVersion: '',
     KernelVersion: os.release(),
     MinAPIVersion: MIN_API_VERSION,
     Os: 'linux',
@@ -100,6 +104,7 @@ async function info(parts: ExecParts): Promise<Record<string, unknown>> {
     CpuCfsQuota: true,
     CPUShares: true,
     CPUSet: true,
+    KernelMemoryTCP: sandbox.cgroupVersion === 1,
     PidsLimit: true,
     IPv4Forwarding: true,
     BridgeNfIptables: false,
@@ -159,9 +164,13 @@ async function info(parts: ExecParts): Promise<Record<string, unknown>> {
   };
 }
 
+const OBJECT_TYPES = ['container', 'image', 'volume', 'build-cache'];
+
 async function diskUsage(parts: ExecParts, call: Call): Promise<Record<string, unknown>> {
   const none = Filters.parse(null, []);
   const types = call.query.getAll('type');
+  const stranger = types.find((type) => !OBJECT_TYPES.includes(type));
+  if (stranger !== undefined) throw new InvalidParameter(`unknown object type: ${stranger}`);
   const wants = (type: string) => types.length === 0 || types.includes(type);
   const layers = new Map(
     parts.images.list().flatMap((image) => image.layers.map((layer) => [layer.diffId, layer.unpackedSize])),
