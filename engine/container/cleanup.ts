@@ -7,6 +7,7 @@ import { cgroupDirs } from './cgroup.ts';
 import { bundleDir, containerDir, layerDir } from './files.ts';
 import type { ContainerParts } from './parts.ts';
 import type { ContainerRecord } from './record.ts';
+import { shmCleanupSteps } from './shm.ts';
 import { unpinSteps } from './volumes.ts';
 
 /** After its end (or a failed start): processes left in its cgroup, mounts, namespace, runtime state. All may be absent. */
@@ -15,6 +16,7 @@ export function cleanupSteps(parts: ContainerParts, record: ContainerRecord): St
   return [
     ...cgroupDirs(parts.sandbox, id).map((path): Step => ({ kind: 'rmcgroup', path })),
     { kind: 'umount', path: `${layerDir(id)}/merged` },
+    ...shmCleanupSteps(record),
     ...unpinSteps(record),
     ...(networkSandbox === '' ? [] : [{ kind: 'netnsRemove', path: netnsPath(networkSandbox) } as const]),
     { kind: 'rmtree', path: `${IN_SANDBOX.crunRoot}/${id}` },

@@ -8,7 +8,6 @@ import type { ContainerRecord } from './record.ts';
 /** Bytes of the files in the writable layer, 0 before the first start. */
 export async function measureLayer(parts: ContainerParts, record: ContainerRecord): Promise<number> {
   const { stdout } = await capture(parts.sandbox.init, ['du', '-sb', '--', `${layerDir(record.id)}/diff`]);
-  const total = Number(/^(\d+)\t/.exec(stdout)?.[1] ?? 0);
-  // du counts the directory itself
-  return Math.max(0, total - 4096);
+  // coreutils 9.2 and newer count no directories, as Docker does
+  return Number(/^(\d+)\t/.exec(stdout)?.[1] ?? 0);
 }

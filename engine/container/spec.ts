@@ -9,7 +9,7 @@ import {
 } from '../runtime/capabilities.ts';
 import type { OciLinux, OciMount, OciProcess, OciResources, OciSeccomp, OciSpec } from '../runtime/oci.ts';
 import { resolveSeccomp } from '../runtime/seccomp.ts';
-import type { HostConfig } from './config.ts';
+import type { ContainerConfig, HostConfig } from './config.ts';
 import { containerDir, layerDir } from './files.ts';
 import type { MountPoint } from './mount-point.ts';
 import { rootPropagation } from './propagation.ts';
@@ -45,6 +45,8 @@ export interface SpecContext {
   /** pid in the sandbox whose IPC namespace it joins (--ipc container:x), and likewise for --pid container:x */
   ipcOf: number | undefined;
   pidOf: number | undefined;
+  /** directory of the lab host that is its /dev/shm, when that is shared */
+  shmSource?: string | undefined;
   /** the default seccomp profile, containers-common format */
   seccompProfile: unknown;
   /** the kernel accounts swap (memory.memsw on v1) */
@@ -59,10 +61,14 @@ export function containerSpec(record: ContainerRecord, context: SpecContext): Oc
   const isPrivileged = hostConfig.Privileged;
   return {
     ociVersion: '1.0.2',
-    ...(hostConfig.UTSMode === 'host' ? {} : { hostname: config.Hostname }),
+    ...(hostConfig.UTSMode === 'host' ? {} : utsNames(config)),
     root: { path: `${layerDir(record.id)}/merged`, readonly: hostConfig.ReadonlyRootfs },
     process: processOf(record, context.user, capabilities, security.noNewPrivileges),
-    mounts: [...systemMounts(record, isPrivileged), ...fileMounts(record), ...userMounts(record)],
+    mounts: [
+      ...systemMounts(record, isPrivileged, context.shmSource),
+      ...fileMounts(record),
+      ...userMounts(record),
+    ],
     ...(hostConfig.Annotations ? { annotations: hostConfig.Annotations } : {}),
     linux: {
       namespaces: namespaces(hostConfig, context),
@@ -158,7 +164,11 @@ export function capabilitiesOf(hostConfig: HostConfig): string[] {
   return SANDBOX_CAPABILITIES.filter((name) => wanted.has(name));
 }
 
-function systemMounts(record: ContainerRecord, isPrivileged: boolean): OciMount[] {
+function systemMounts(
+  record: ContainerRecord,
+  isPrivileged: boolean,
+  shmSource: string | undefined,
+): OciMount[] {
   const { hostConfig } = record;
   const access = isPrivileged ? 'rw' : 'ro';
   const shm = hostConfig.ShmSize || 64 * 2 ** 20;
@@ -185,11 +195,11 @@ function systemMounts(record: ContainerRecord, isPrivileged: boolean): OciMount[
     },
     { destination: '/dev/mqueue', type: 'mqueue', source: 'mqueue', options: ['nosuid', 'noexec', 'nodev'] },
   ];
-  if (hostConfig.IpcMode === 'host') {
+  if (shmSource !== undefined) {
     mounts.push({
       destination: '/dev/shm',
       type: 'bind',
-      source: '/dev/shm',
+      source: shmSource,
       options: ['rbind', 'nosuid', 'noexec', 'nodev'],
     });
   } else if (hostConfig.IpcMode !== 'none') {
@@ -201,6 +211,11 @@ function systemMounts(record: ContainerRecord, isPrivileged: boolean): OciMount[
     });
   }
   return mounts.filter((mount) => !record.mounts.some((own) => own.destination === mount.destination));
+}
+
+/** What the uts namespace is called. */
+function utsNames({ Hostname, Domainname }: ContainerConfig): Pick<OciSpec, 'hostname' | 'domainname'> {
+  return { hostname: Hostname, ...(Domainname === '' ? {} : { domainname: Domainname }) };
 }
 
 /** resolv.conf, hostname and hosts, unless the user mounts something there. */

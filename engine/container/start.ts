@@ -18,10 +18,12 @@ import type { Container } from './container.ts';
 import { createFailed, explainStartFailure } from './failure.ts';
 import { bundleDir, consoleSocket, containerDir, hostsFile, layerDir, resolvConf } from './files.ts';
 import { healthAtStart } from './health.ts';
+import { joinedIpc, joinedNetwork, joinedPid } from './join.ts';
 import type { ContainerParts } from './parts.ts';
 import { checkPropagation } from './propagation.ts';
 import { type ContainerRecord, isRunning } from './record.ts';
 import { removeLocked } from './remove.ts';
+import { shmSource, shmSteps } from './shm.ts';
 import { containerSpec } from './spec.ts';
 import { resolveUser } from './user.ts';
 import { mountVolumes, pinSteps, publishMounts, publishUnmounts, unmountVolumes } from './volumes.ts';
@@ -196,8 +198,9 @@ async function startSteps(parts: ContainerParts, container: Container): Promise<
   const spec = containerSpec(record, {
     user,
     netns: netnsOf(parts, record),
-    ipcOf: pidOfOther(parts, record.hostConfig.IpcMode),
-    pidOf: pidOfOther(parts, record.hostConfig.PidMode),
+    ipcOf: joinedIpc(parts, record.hostConfig.IpcMode),
+    pidOf: joinedPid(parts, record.hostConfig.PidMode),
+    shmSource: shmSource(parts, record),
     seccompProfile: parts.seccompProfile,
     hasSwapLimit: parts.hasSwapLimit,
   });
@@ -227,6 +230,7 @@ async function startSteps(parts: ContainerParts, container: Container): Promise<
     },
     { kind: 'write', path: `${own}/resolv.conf`, data: resolv, mode: 0o644 },
     { kind: 'write', path: `${bundleDir(id)}/config.json`, data: JSON.stringify(spec), mode: 0o600 },
+    ...shmSteps(record),
     ...pinSteps(record),
     ...(ownsNetns(record) ? [{ kind: 'netns', path: netnsPath(record.networkSandbox) } as const] : []),
   ];
@@ -262,21 +266,8 @@ export function ownsNetns(record: ContainerRecord): boolean {
 function netnsOf(parts: ContainerParts, record: ContainerRecord): string | undefined {
   const mode = record.hostConfig.NetworkMode;
   if (mode === 'host') return undefined;
-  if (!mode.startsWith('container:')) return netnsPath(record.networkSandbox);
-  const other = runningOther(parts, mode);
-  return netnsOf(parts, other);
-}
-
-function pidOfOther(parts: ContainerParts, mode: string): number | undefined {
-  return mode.startsWith('container:') ? runningOther(parts, mode).state.pid : undefined;
-}
-
-function runningOther(parts: ContainerParts, mode: string): ContainerRecord {
-  const other = parts.containers.get(mode.slice('container:'.length)).record;
-  if (!isRunning(other)) {
-    throw new Conflict(`cannot join namespaces of a non running container: ${other.id}`);
-  }
-  return other;
+  const other = joinedNetwork(parts, mode);
+  return other ? netnsOf(parts, other) : netnsPath(record.networkSandbox);
 }
 
 /** Takes back what a failed start made, and records why it failed. */

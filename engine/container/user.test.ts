@@ -33,7 +33,7 @@ describe('docker run --user', () => {
   it('refuses unknown names in Docker’s words', () => {
     expect(() => resolve('nosuch')).toThrow('unable to find user nosuch: no matching entries in passwd file');
     expect(() => resolve('0:nosuch')).toThrow(
-      'unable to find group nosuch: no matching entries in group file',
+      'Unable to find group nosuch: no matching entries in group file',
     );
   });
 });

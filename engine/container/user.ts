@@ -91,5 +91,5 @@ function groupId(name: string, groups: readonly GroupEntry[]): number {
   const entry = groups.find((group) => group.name === name);
   if (entry) return entry.gid;
   if (isNumber(name)) return Number(name);
-  throw new InvalidParameter(`unable to find group ${name}: no matching entries in group file`);
+  throw new InvalidParameter(`Unable to find group ${name}: no matching entries in group file`);
 }

@@ -4,6 +4,8 @@
 export interface OciSpec {
   ociVersion: string;
   hostname?: string;
+  /** the NIS domain (setdomainname(2)) */
+  domainname?: string;
   root: { path: string; readonly?: boolean };
   process: OciProcess;
   mounts: OciMount[];
