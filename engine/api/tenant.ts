@@ -4,6 +4,8 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import path from 'node:path';
 import type { Duplex } from 'node:stream';
 import { z } from 'zod';
+import { openBuilder, type SandboxBuilder } from '../build/builder.ts';
+import { closeFronts, openFronts } from '../build/parts.ts';
 import { Accounts } from '../container/accounts.ts';
 import { hasSwapLimit, initLayerSteps } from '../container/boot.ts';
 import { watchExits } from '../container/exits.ts';
@@ -21,6 +23,7 @@ import type { Catalogue } from '../image/catalogue.ts';
 import { LayerKeeper } from '../image/layers.ts';
 import { ImageStore } from '../image/local.ts';
 import type { Logger } from '../log.ts';
+import { DEFAULT_SUBNET } from '../network/addresses.ts';
 import { BridgeNetwork } from '../network/bridge.ts';
 import type { Registries } from '../registry/registries.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
@@ -29,6 +32,7 @@ import { VolumeMounts } from '../volume/mount.ts';
 import { reconcileVolumes } from '../volume/reconcile.ts';
 import { VolumeStore } from '../volume/store.ts';
 import { Router } from './router.ts';
+import { buildSessionRoutes } from './routes/build-sessions.ts';
 import { containerStreamRoutes } from './routes/container-streams.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -81,11 +85,15 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
   const execs = await ExecStore.open(stateDir, log, (exec) => {
     containers.byFullId(exec.containerId)?.execs.delete(exec.id);
   });
+  let builder: SandboxBuilder | undefined;
   const parts: ExecParts = {
     sandbox,
     containers,
     images,
-    layers: new LayerKeeper(sandbox, images, () => containers.list().map(({ record }) => record.layers)),
+    layers: new LayerKeeper(sandbox, images, () => [
+      ...containers.list().map(({ record }) => record.layers),
+      builder?.layersInUse() ?? [],
+    ]),
     bridge,
     volumes,
     volumeMounts: new VolumeMounts(),
@@ -104,7 +112,15 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
   await reconcileContainers(parts);
   await parts.volumeMounts.reconcile(parts);
   await reconcileExecs(parts);
+  builder = await openBuilder(parts, { catalogue, registries });
   await parts.layers.reconcile();
+  const fronts = await openFronts({
+    builder,
+    init,
+    log,
+    gatewayAddress: DEFAULT_SUBNET.gateway,
+    workerId: sandbox.id,
+  });
 
   const router = new Router([
     ...systemRoutes(parts),
@@ -113,6 +129,7 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     ...execRoutes(parts),
     ...imageRoutes(parts, { catalogue, registries }),
     ...registryRoutes(parts, { catalogue, registries }),
+    ...buildSessionRoutes(fronts),
     ...eventRoutes(events),
     ...networkRoutes(parts, created),
     ...volumeRoutes(parts),
@@ -125,6 +142,7 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     events,
     async dispose() {
       for (const unwatch of unwatchers) unwatch();
+      closeFronts(fronts);
       await execs.dispose();
       health.dispose();
       // A change that is under way is finished, so that its record says what is.

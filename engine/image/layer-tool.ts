@@ -100,7 +100,7 @@ export function packLayer(init: InitApi, directory: string, signal?: AbortSignal
 export async function* layerProcess(
   init: InitApi,
   args: readonly string[],
-  options: { input?: Bytes; signal?: AbortSignal },
+  options: { input?: Bytes; signal?: AbortSignal; onMessage?(text: string): void },
 ): AsyncGenerator<Buffer> {
   const { input, signal } = options;
   const spec: ProcessSpec = {
@@ -142,6 +142,7 @@ export async function* layerProcess(
     signal?.throwIfAborted();
     const { status } = await ended;
     isOver = true;
+    if (status === 0) options.onMessage?.(complaint);
     if (status !== 0) throw new SystemError(complaint.trim() || `the layer's process ended with ${status}`);
   } finally {
     signal?.removeEventListener('abort', kill);

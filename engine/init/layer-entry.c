@@ -34,7 +34,7 @@ static void note(char kind, size_t length, const void *bytes, size_t size)
 }
 
 /* Keeps bytes of the archive; a header is mostly zeros. */
-static void record_bytes(const uint8_t *bytes, size_t size)
+void record_bytes(const uint8_t *bytes, size_t size)
 {
 	size_t begin = 0;
 	if (!split)

@@ -1,9 +1,10 @@
 /* An overlay's upper directory as a layer archive: whiteouts and opaque directories get the names that archives use. */
-#include "layer.h"
+#include "layer-entry.h"
 
 #include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
+#include <inttypes.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -15,11 +16,19 @@
 enum { DEPTH_LIMIT = 256 };
 
 static char zeros[BLOCK];
+static int64_t latest_time;
+static uint64_t packed;
 
-static void give(const void *bytes, size_t size)
+static void give_bytes(const void *bytes, size_t size)
 {
 	if (size && fwrite(bytes, size, 1, stdout) != 1)
 		layer_fail("write", "");
+}
+
+static void give(const void *bytes, size_t size)
+{
+	give_bytes(bytes, size);
+	record_bytes(bytes, size);
 }
 
 static void pad(uint64_t size)
@@ -44,7 +53,8 @@ static void give_header(const char *name, char type, const struct stat *st, uint
 	octal(header.uid, sizeof header.uid, st->st_uid & 07777777);
 	octal(header.gid, sizeof header.gid, st->st_gid & 07777777);
 	octal(header.size, sizeof header.size, size < 077777777777 ? size : 0);
-	octal(header.mtime, sizeof header.mtime, st->st_mtime > 0 ? (uint64_t)st->st_mtime & 077777777777 : 0);
+	int64_t mtime = st->st_mtime < latest_time ? st->st_mtime : latest_time;
+	octal(header.mtime, sizeof header.mtime, mtime > 0 ? (uint64_t)mtime & 077777777777 : 0);
 	if (type == '3') {
 		octal(header.major, sizeof header.major, major(st->st_rdev));
 		octal(header.minor, sizeof header.minor, minor(st->st_rdev));
@@ -116,6 +126,8 @@ static void give_entry(const char *name, const char *path, char type, const stru
 static void give_content(const char *path, int fd, uint64_t size)
 {
 	static char buffer[65536];
+	record_file(path, size);
+	packed += size;
 	for (uint64_t left = size; left;) {
 		size_t wanted = left < sizeof buffer ? (size_t)left : sizeof buffer;
 		ssize_t n = read(fd, buffer, wanted);
@@ -123,7 +135,7 @@ static void give_content(const char *path, int fd, uint64_t size)
 			layer_fail("read", path);
 		if (n == 0) /* it became shorter meanwhile */
 			memset(buffer, 0, (size_t)(n = (ssize_t)wanted));
-		give(buffer, (size_t)n);
+		give_bytes(buffer, (size_t)n);
 		left -= (uint64_t)n;
 	}
 	pad(size);
@@ -228,11 +240,18 @@ static void give_directory(const char *directory, int depth)
 	free(entries);
 }
 
-void layer_pack(void)
+void layer_pack(int split, int64_t latest)
 {
+	latest_time = latest;
+	if (split >= 0)
+		record_open(split);
 	give_directory("", 0);
 	give(zeros, sizeof zeros);
 	give(zeros, sizeof zeros);
 	if (fflush(stdout) != 0)
 		layer_fail("write", "");
+	if (split < 0)
+		return;
+	record_close();
+	fprintf(stderr, "%" PRIu64 "\n", packed);
 }

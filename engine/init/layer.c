@@ -39,9 +39,18 @@ static void enter(const char *directory)
 		layer_fail("enter", directory);
 }
 
+static int open_split(const char *path, bool writes)
+{
+	int flags = writes ? O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC : O_RDONLY | O_CLOEXEC;
+	int split = open(path, flags | O_NOFOLLOW, 0600);
+	if (split < 0)
+		layer_fail("open", path);
+	return split;
+}
+
 static int usage(void)
 {
-	fputs("usage: berth-init layer unpack DIR SPLIT | join DIR SPLIT | pack DIR | receive DIR\n", stderr);
+	fputs("usage: berth-init layer unpack DIR SPLIT | join DIR SPLIT | pack DIR [SPLIT LATEST] | receive DIR\n", stderr);
 	return 2;
 }
 
@@ -52,8 +61,9 @@ int layer_main(int argc, char **argv)
 	umask(0);
 	const char *verb = argv[0], *directory = argv[1];
 	if (strcmp(verb, "pack") == 0) {
+		int record = argc > 3 ? open_split(argv[2], true) : -1;
 		enter(directory);
-		layer_pack();
+		layer_pack(record, argc > 3 ? strtoll(argv[3], NULL, 10) : INT64_MAX);
 		return 0;
 	}
 	if (strcmp(verb, "receive") == 0) {
@@ -66,10 +76,7 @@ int layer_main(int argc, char **argv)
 	bool unpacks = strcmp(verb, "unpack") == 0;
 	if (!unpacks && strcmp(verb, "join") != 0)
 		return usage();
-	int flags = unpacks ? O_WRONLY | O_CREAT | O_EXCL | O_CLOEXEC : O_RDONLY | O_CLOEXEC;
-	int split = open(argv[2], flags | O_NOFOLLOW, 0600);
-	if (split < 0)
-		layer_fail("open", argv[2]);
+	int split = open_split(argv[2], unpacks);
 	enter(directory);
 	if (unpacks)
 		layer_unpack(split);

@@ -24,8 +24,9 @@ void layer_unpack(int split);
 void layer_receive(void);
 /** Writes the archive that `split` was made of to standard output, with the files below the current root. */
 void layer_join(int split);
-/** Writes an overlay's upper directory, the current root, to standard output as a layer. */
-void layer_pack(void);
+/** Writes an overlay's upper directory, the current root, to standard output as a layer; with `split` (else -1) the files
+ *  become that layer themselves: it is what layer_join needs. No time is later than `latest`. Says the size of the files on standard error. */
+void layer_pack(int split, int64_t latest);
 
 /** Says what is wrong with which file, and ends the program. */
 _Noreturn void layer_fail(const char *what, const char *path);

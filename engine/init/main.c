@@ -1,5 +1,6 @@
 /* berth-init: PID 1 of a sandbox. Its protocol is PROTOCOL.md; this file is its start, its signals and its end. */
 #include "init.h"
+#include "copy.h"
 #include "layer.h"
 #include "netns.h"
 #include "volume.h"
@@ -136,6 +137,8 @@ int main(int argc, char **argv)
 	socklen_t size = sizeof listening;
 	if (argc > 2 && strcmp(argv[1], "layer") == 0 && getpid() != 1)
 		return layer_main(argc - 2, argv + 2);
+	if (argc > 2 && strcmp(argv[1], "copy") == 0 && getpid() != 1)
+		return copy_main(argc - 2, argv + 2);
 	if (argc > 2 && strcmp(argv[1], "volume") == 0 && getpid() != 1)
 		return volume_main(argc - 2, argv + 2);
 	read_settings(argc, argv);

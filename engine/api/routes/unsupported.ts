@@ -18,8 +18,6 @@ const NOT_YET: readonly [method: string, pattern: string, what: string][] = [
   ['POST', '/build', 'docker build'],
   ['POST', '/build/prune', 'docker builder prune'],
   ['POST', '/build/cancel', 'docker build'],
-  ['POST', '/grpc', 'BuildKit (docker build)'],
-  ['POST', '/session', 'BuildKit (docker build)'],
   ['GET', '/plugins', 'docker plugin'],
   ['GET', '/plugins/privileges', 'docker plugin'],
   ['POST', '/plugins/{name...}', 'docker plugin'],

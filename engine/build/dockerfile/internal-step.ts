@@ -55,7 +55,7 @@ export function readFileStep(
       if (data !== undefined) files.set(path, data);
     }
     const current = [...files.values()].reduce((sum, data) => sum + data.length, 0);
-    report({ id: step.partId, current, total: current, started, completed: now() });
+    report({ id: step.partId, current, total: 0, started, completed: now() });
     return Object.assign(files, { digest });
   });
 }

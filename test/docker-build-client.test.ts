@@ -1,0 +1,159 @@
+// docker build by the real CLI, with buildx and without: the same script against Berth and, where BERTH_PEER names one, a real dockerd.
+
+import { randomBytes } from 'node:crypto';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import os from 'node:os';
+import path from 'node:path';
+import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { CommandResult, DockerCli } from './support/docker.ts';
+import { engineMissing } from './support/engine.ts';
+import { pluginConfig } from './support/plugins.ts';
+import { dockerTargets } from './support/targets.ts';
+
+const DOCKERFILE = `FROM busybox AS maker
+ARG WHAT=nothing
+RUN echo "made $WHAT" > /made
+
+FROM busybox
+ENV COLOR=green
+WORKDIR /work/here
+COPY file folder ./
+COPY --from=maker /made /from/
+RUN cat /from/made file inner && touch /etc/new
+CMD ["cat", "/from/made"]
+`;
+
+for (const target of dockerTargets('build')) {
+  describe.skipIf(engineMissing)(
+    `docker build on ${target.title}${engineMissing ? ` (${engineMissing})` : ''}`,
+    () => {
+      let docker: DockerCli;
+      let config: string;
+      let work: string;
+      let image: string;
+
+      beforeAll(async () => {
+        docker = await target.open();
+        config = await pluginConfig();
+      });
+      afterAll(async () => {
+        await target.close();
+        await rm(config, { recursive: true, force: true });
+      });
+      beforeEach(async () => {
+        work = await mkdtemp(path.join(os.tmpdir(), 'berth-build-'));
+        image = `build-${randomBytes(4).toString('hex')}`;
+        await mkdir(path.join(work, 'folder'));
+        await writeFile(path.join(work, 'file'), `${image}\n`);
+        await writeFile(path.join(work, 'folder/inner'), 'inner\n');
+        return async () => {
+          await docker.run(['rmi', '-f', image]);
+          await rm(work, { recursive: true, force: true });
+        };
+      });
+
+      const run = (args: string[], stdin?: string | Uint8Array): Promise<CommandResult> => {
+        const env = { DOCKER_CONFIG: config, HOME: work };
+        return docker.run(args, { env, ...(stdin === undefined ? {} : { stdin }) });
+      };
+      const build = async (dockerfile: string, ...args: string[]) => {
+        await writeFile(path.join(work, 'Dockerfile'), dockerfile);
+        return run(['build', '--progress=plain', '-t', image, ...args, work]);
+      };
+      const inspect = async (format: string) => docker.ok('inspect', '-f', format, image);
+
+      it('builds stages, files and commands, and from the cache the same image again', async () => {
+        const first = await build(DOCKERFILE, '--build-arg', `WHAT=${image}`);
+        expect(first.stderr).toMatch(/\[stage-1 5\/5\] RUN cat/);
+        expect(first.stderr).toContain(`made ${image}`);
+        expect(first).toMatchObject({ code: 0 });
+        expect(await docker.ok('run', '--rm', image)).toBe(`made ${image}`);
+        expect(await docker.ok('run', '--rm', image, 'sh', '-c', 'pwd; ls; echo $COLOR')).toBe(
+          '/work/here\nfile\ninner\ngreen',
+        );
+        const id = await inspect('{{.Id}}');
+        const again = await build(DOCKERFILE, '--build-arg', `WHAT=${image}`);
+        expect(again.stderr.match(/ CACHED/g)?.length).toBe(5);
+        expect(await inspect('{{.Id}}')).toBe(id);
+        const layers = JSON.parse(await inspect('{{json .RootFS.Layers}}'));
+        const history = await docker.ok(
+          'history',
+          '--format',
+          '{{.CreatedBy}}|{{.Comment}}',
+          '--no-trunc',
+          image,
+        );
+        expect(history.split('\n').slice(0, 6)).toEqual([
+          'CMD ["cat" "/from/made"]|buildkit.dockerfile.v0',
+          'RUN /bin/sh -c cat /from/made file inner && touch /etc/new # buildkit|buildkit.dockerfile.v0',
+          'COPY /made /from/ # buildkit|buildkit.dockerfile.v0',
+          'COPY file folder ./ # buildkit|buildkit.dockerfile.v0',
+          'WORKDIR /work/here|buildkit.dockerfile.v0',
+          'ENV COLOR=green|buildkit.dockerfile.v0',
+        ]);
+        expect(layers.length).toBeGreaterThan(4);
+      });
+
+      it('does again what a changed file, argument or --no-cache asks for, and nothing else', async () => {
+        await build(DOCKERFILE, '--build-arg', `WHAT=${image}`);
+        await writeFile(path.join(work, 'file'), `changed ${image}\n`);
+        const file = (await build(DOCKERFILE, '--build-arg', `WHAT=${image}`)).stderr;
+        expect(file).toMatch(/\[stage-1 2\/5\] WORKDIR \/work\/here\n#\d+ CACHED/);
+        expect(file).toMatch(/\[maker 2\/2\] RUN .*\n#\d+ CACHED/);
+        expect(file).not.toMatch(/COPY file folder .*\n#\d+ CACHED/);
+        const argument = (await build(DOCKERFILE, '--build-arg', `WHAT=${image}-other`)).stderr;
+        expect(argument).toMatch(/COPY file folder .*\n#\d+ CACHED/);
+        expect(argument).not.toMatch(/\[maker 2\/2\] RUN .*\n#\d+ CACHED/);
+        const none = (await build(DOCKERFILE, '--no-cache', '--build-arg', `WHAT=${image}`)).stderr;
+        expect(none).not.toMatch(/(RUN|COPY) .*\n#\d+ CACHED/);
+      });
+
+      it('fails as BuildKit does, with the line of the Dockerfile', async () => {
+        const failed = await build('FROM busybox\n\nRUN echo before; exit 7\nRUN true\n');
+        expect(failed.code).toBe(1);
+        expect(failed.stderr).toContain(' before\n');
+        expect(failed.stderr).toContain('Dockerfile:3\n--------------------\n');
+        expect(failed.stderr).toContain('   3 | >>> RUN echo before; exit 7\n');
+        expect(failed.stderr).toMatch(
+          /ERROR: failed to (build: failed to )?solve: process "\/bin\/sh -c echo before; exit 7" did not complete successfully: exit code: 7/,
+        );
+        const missing = await build('FROM busybox\nCOPY nothing /\n');
+        expect(missing.stderr).toMatch(/failed to calculate checksum of ref .*: "\/nothing": not found/);
+        expect((await build('FORM busybox\n')).stderr).toContain(
+          'dockerfile parse error on line 1: unknown instruction: FORM',
+        );
+        expect((await docker.run(['image', 'inspect', image])).code).toBe(1);
+      });
+
+      it('mounts caches, memory, secrets and other stages for a RUN', async () => {
+        await writeFile(path.join(work, 'secret'), 'sesame');
+        const mounts = `FROM busybox AS data
+RUN echo from data > /data
+FROM busybox
+RUN echo ${image}
+RUN --mount=type=cache,id=${image},target=/cache cat /cache/* 2>/dev/null; echo kept > /cache/file
+RUN --mount=type=tmpfs,target=/memory mount | grep -c /memory
+RUN --mount=type=secret,id=word cat /run/secrets/word
+RUN --mount=type=bind,from=data,source=/data,target=/other cat /other
+RUN --mount=type=bind,target=/context cat /context/folder/inner; touch /context/x 2>/dev/null || echo read-only
+`;
+        const secret = ['--secret', `id=word,src=${path.join(work, 'secret')}`];
+        const first = await build(mounts, ...secret);
+        expect(first).toMatchObject({ code: 0 });
+        expect(first.stderr).toMatch(/ sesame\n/);
+        expect(first.stderr).toMatch(/ from data\n/);
+        expect(first.stderr).toMatch(/ inner\n[^\n]* read-only/);
+        const second = await build(mounts.replace('cat /cache/*', 'cat  /cache/*'), ...secret);
+        expect(second.stderr).toMatch(/ kept\n/);
+      });
+
+      it('gives the result as files', async () => {
+        await writeFile(path.join(work, 'Dockerfile'), 'FROM scratch\nCOPY folder /out/\nCOPY file /\n');
+        const out = path.join(work, 'result');
+        expect(await run(['build', '-o', out, work])).toMatchObject({ code: 0 });
+        expect(await readFile(path.join(out, 'out/inner'), 'utf8')).toBe('inner\n');
+        expect(await readFile(path.join(out, 'file'), 'utf8')).toBe(`${image}\n`);
+      });
+    },
+  );
+}
