@@ -99,6 +99,11 @@ export class Call {
     return parseBody(schema, value);
   }
 
+  /** Drops a body that the operation has no use for, or it would be taken for the first of a raw stream's input. */
+  async discardBody(): Promise<void> {
+    if (Number(this.req.headers['content-length'] ?? 0) > 0) await this.#body();
+  }
+
   send(status: number, value: unknown): void {
     const text = `${JSON.stringify(value)}\n`;
     this.res.writeHead(status, {

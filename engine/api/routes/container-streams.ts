@@ -56,6 +56,8 @@ async function attachBy(
   const container = parts.containers.get(call.param('id'));
   const detachKeys = call.text('detachKeys');
   parseDetachKeys(detachKeys);
+  // dockerode sends its options as a body as well
+  await call.discardBody();
   const { Tty } = container.record.config;
   const attachment = call.flag('stream') ? await attachContainer(parts, container, wanted) : undefined;
   let stream: RawStream;
