@@ -10,6 +10,7 @@ import { Accounts } from '../container/accounts.ts';
 import { hasSwapLimit, initLayerSteps } from '../container/boot.ts';
 import { watchExits } from '../container/exits.ts';
 import { volumeNames } from '../container/mount-point.ts';
+import { NameServer } from '../container/names.ts';
 import { claimHeld, reconcileContainers } from '../container/reconcile.ts';
 import { ContainerStore } from '../container/store.ts';
 import { type DockerEvent, EventBus } from '../events/bus.ts';
@@ -23,8 +24,7 @@ import type { Catalogue } from '../image/catalogue.ts';
 import { LayerKeeper } from '../image/layers.ts';
 import { ImageStore } from '../image/local.ts';
 import type { Logger } from '../log.ts';
-import { DEFAULT_SUBNET } from '../network/addresses.ts';
-import { BridgeNetwork } from '../network/bridge.ts';
+import { Networks } from '../network/networks.ts';
 import type { Registries } from '../registry/registries.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { readJsonFile, writeJsonFile } from '../store/json-file.ts';
@@ -79,7 +79,9 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     (name) => containersWith(containers, name),
     (error) => log.error({ err: error }, 'a volume record is damaged'),
   );
-  const bridge = new BridgeNetwork(sandbox.id);
+  const networks = await Networks.open(stateDir, sandbox.id, created, (error) =>
+    log.error({ err: error }, 'a network record is damaged'),
+  );
   const accounts = new Accounts(init);
   const health = new HealthMonitor({ sandbox, containers, events, accounts, log });
   const execs = await ExecStore.open(stateDir, log, (exec) => {
@@ -94,7 +96,8 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
       ...containers.list().map(({ record }) => record.layers),
       builder?.layersInUse() ?? [],
     ]),
-    bridge,
+    networks,
+    names: new NameServer({ init, containers, networks }),
     volumes,
     volumeMounts: new VolumeMounts(),
     events,
@@ -106,7 +109,7 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     execs,
   };
   claimHeld(parts);
-  await bridge.setUp(init);
+  await networks.setUp(init);
   const unwatchers = [watchExits(parts), watchExecExits(parts)];
   await reconcileVolumes(parts);
   await reconcileContainers(parts);
@@ -118,7 +121,7 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     builder,
     init,
     log,
-    gatewayAddress: DEFAULT_SUBNET.gateway,
+    gatewayAddress: networks.bridge.record.gateway,
     workerId: sandbox.id,
   });
 
@@ -131,7 +134,7 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     ...registryRoutes(parts, { catalogue, registries }),
     ...buildSessionRoutes(fronts),
     ...eventRoutes(events),
-    ...networkRoutes(parts, created),
+    ...networkRoutes(parts),
     ...volumeRoutes(parts),
     ...unsupportedRoutes(),
   ]);
@@ -145,6 +148,7 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
       closeFronts(fronts);
       await execs.dispose();
       health.dispose();
+      parts.names.dispose();
       // A change that is under way is finished, so that its record says what is.
       await Promise.all(
         containers.list().map((container) => {

@@ -12,7 +12,7 @@ import { unpinSteps } from './volumes.ts';
 
 /** After its end (or a failed start): processes left in its cgroup, mounts, namespace, runtime state. All may be absent. */
 export function cleanupSteps(parts: ContainerParts, record: ContainerRecord): Step[] {
-  const { id, networkSandbox, endpoint } = record;
+  const { id, networkSandbox, networks } = record;
   return [
     ...cgroupDirs(parts.sandbox, id).map((path): Step => ({ kind: 'rmcgroup', path })),
     { kind: 'umount', path: `${layerDir(id)}/merged` },
@@ -21,7 +21,7 @@ export function cleanupSteps(parts: ContainerParts, record: ContainerRecord): St
     ...(networkSandbox === '' ? [] : [{ kind: 'netnsRemove', path: netnsPath(networkSandbox) } as const]),
     { kind: 'rmtree', path: `${IN_SANDBOX.crunRoot}/${id}` },
     { kind: 'rmtree', path: bundleDir(id) },
-    ...(endpoint ? parts.bridge.disconnectSteps(endpoint) : []),
+    ...parts.networks.disconnectSteps(networks),
   ];
 }
 

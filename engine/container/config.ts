@@ -294,6 +294,7 @@ export const EndpointRequest = z.looseObject({
   Aliases: z.array(z.string()).nullish(),
   MacAddress: z.string().nullish(),
   DriverOpts: z.record(z.string(), z.string()).nullish(),
+  GwPriority: z.number().int().nullish(),
 });
 export type EndpointRequest = z.infer<typeof EndpointRequest>;
 

@@ -6,6 +6,7 @@ import { formatNanos, nowNanos } from '../events/clock.ts';
 import { requireImage } from '../image/list.ts';
 import type { LocalImage } from '../image/local.ts';
 import { validateLogConfig } from '../logger/drivers.ts';
+import { requestedAttachments, validMac } from './attachments.ts';
 import { type ContainerConfig, type EndpointRequest, Healthcheck, type HostConfig } from './config.ts';
 import { checkConflicts } from './conflicts.ts';
 import type { Container } from './container.ts';
@@ -20,7 +21,7 @@ import { type ContainerRecord, NEW_STATE } from './record.ts';
 import { parseSecurityOptions } from './security.ts';
 import { MASKED_PATHS, READONLY_PATHS } from './spec.ts';
 import { refuseUnsupported } from './unsupported.ts';
-import { validateConfig, validateEndpoints, validMac } from './validate.ts';
+import { validateConfig } from './validate.ts';
 import { withVolumes } from './volumes.ts';
 import { createWarnings } from './warnings.ts';
 
@@ -51,7 +52,9 @@ export async function createContainer(
   validateHealthcheck(config.Healthcheck);
   validateLogConfig(hostConfig.LogConfig);
   parseSecurityOptions(hostConfig.SecurityOpt ?? []);
-  const mac = validateEndpoints(options.endpoints, hostConfig.NetworkMode) ?? config.MacAddress;
+  const mac = config.MacAddress ? validMac(config.MacAddress) : '';
+  const { networks } = parts;
+  const attachments = requestedAttachments(networks, hostConfig.NetworkMode, options.endpoints, mac);
   const mounts = requestedMounts(config, hostConfig, (other) => parts.containers.get(other).record.mounts);
   await checkMountSources(parts, mounts);
   const [path, ...args] = [...(config.Entrypoint ?? []), ...(config.Cmd ?? [])];
@@ -68,14 +71,13 @@ export async function createContainer(
     args,
     config,
     hostConfig,
-    ...(mac ? { mac: validMac(mac) } : {}),
+    networks: attachments,
     state: NEW_STATE,
     intent: 'none',
     stoppedByUser: false,
     removesVolumes: false,
     restartCount: 0,
     networkSandbox: '',
-    endpoint: null,
   };
   let container: Container;
   try {

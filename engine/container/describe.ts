@@ -1,9 +1,10 @@
 // How a container's state, ports and networks read in list and inspect.
 
 import { nowNanos, parseRfc3339, ZERO_TIME } from '../events/clock.ts';
-import { DEFAULT_SUBNET } from '../network/addresses.ts';
-import type { BridgeNetwork } from '../network/bridge.ts';
-import { defaultNetworkId, netnsPath } from '../network/bridge.ts';
+import { netnsPath } from '../network/bridge.ts';
+import type { Networks } from '../network/networks.ts';
+import type { Attachment } from '../network/record.ts';
+import { dnsNames } from './attachments.ts';
 import type { ContainerRecord, Health } from './record.ts';
 
 const UNITS: readonly [limit: number, seconds: number, one: string, many: string][] = [
@@ -61,48 +62,43 @@ export function stateName({ state, intent }: ContainerRecord): string {
 /** An endpoint in the shape of the API (EndpointSettings). */
 function endpointSettings(
   record: ContainerRecord,
-  networkId: string,
-  networkName: string,
+  attachment: Attachment,
+  networks: Networks,
 ): Record<string, unknown> {
-  const { endpoint } = record;
-  const isOnBridge = networkName === 'bridge' && endpoint !== null;
+  const { endpoint, aliases, links, address, mac, driverOptions, priority, name } = attachment;
+  const network = networks.bridgeOf(attachment);
+  const isOwn = network !== undefined && !network.isDefault;
+  const isKnown = endpoint !== null || record.networkSandbox !== '';
   return {
-    IPAMConfig: null,
-    Links: null,
-    Aliases: null,
-    MacAddress: isOnBridge ? endpoint.mac : '',
-    DriverOpts: null,
-    NetworkID: isOnBridge || record.networkSandbox !== '' ? networkId : '',
-    EndpointID: isOnBridge ? endpoint.id : '',
-    Gateway: isOnBridge ? DEFAULT_SUBNET.gateway : '',
-    IPAddress: isOnBridge ? endpoint.address : '',
-    IPPrefixLen: isOnBridge ? DEFAULT_SUBNET.prefix : 0,
+    IPAMConfig: address === '' ? null : { IPv4Address: address },
+    Links: links.length > 0 ? links : null,
+    Aliases: aliases.length > 0 ? aliases : null,
+    MacAddress: endpoint?.mac ?? mac,
+    DriverOpts: driverOptions,
+    GwPriority: priority,
+    NetworkID: isKnown ? attachment.networkId || (networks.find(name)?.id ?? '') : '',
+    EndpointID: endpoint?.id ?? '',
+    Gateway: endpoint?.gateway ?? '',
+    IPAddress: endpoint?.address ?? '',
+    IPPrefixLen: endpoint?.prefix ?? 0,
     IPv6Gateway: '',
     GlobalIPv6Address: '',
     GlobalIPv6PrefixLen: 0,
-    DNSNames: null,
+    DNSNames: isOwn ? dnsNames(record, attachment) : null,
   };
 }
 
 /** `NetworkSettings.Networks`: by name; none when it shares another container's. */
-export function networksOf(
-  record: ContainerRecord,
-  sandboxId: string,
-  bridge: BridgeNetwork,
-): Record<string, unknown> {
-  const mode = record.hostConfig.NetworkMode;
-  if (mode.startsWith('container:')) return {};
-  const id = mode === 'bridge' ? bridge.id : defaultNetworkId(sandboxId, mode);
-  return { [mode]: endpointSettings(record, id, mode) };
+export function networksOf(record: ContainerRecord, networks: Networks): Record<string, unknown> {
+  return Object.fromEntries(
+    record.networks.map((attachment) => [attachment.name, endpointSettings(record, attachment, networks)]),
+  );
 }
 
-/** `NetworkSettings` of inspect. */
-export function networkSettings(
-  record: ContainerRecord,
-  sandboxId: string,
-  bridge: BridgeNetwork,
-): Record<string, unknown> {
-  const { endpoint, networkSandbox } = record;
+/** `NetworkSettings` of inspect; what stands beside `Networks` is the default bridge's. */
+export function networkSettings(record: ContainerRecord, networks: Networks): Record<string, unknown> {
+  const { networkSandbox } = record;
+  const endpoint = record.networks.find(({ name }) => name === 'bridge')?.endpoint;
   const isUp =
     networkSandbox !== '' && (record.state.status === 'running' || record.state.status === 'paused');
   return {
@@ -116,27 +112,28 @@ export function networkSettings(
     SecondaryIPAddresses: null,
     SecondaryIPv6Addresses: null,
     EndpointID: endpoint?.id ?? '',
-    Gateway: endpoint ? DEFAULT_SUBNET.gateway : '',
+    Gateway: endpoint?.gateway ?? '',
     GlobalIPv6Address: '',
     GlobalIPv6PrefixLen: 0,
     IPAddress: endpoint?.address ?? '',
-    IPPrefixLen: endpoint ? DEFAULT_SUBNET.prefix : 0,
+    IPPrefixLen: endpoint?.prefix ?? 0,
     IPv6Gateway: '',
     MacAddress: endpoint?.mac ?? '',
-    Networks: networksOf(record, sandboxId, bridge),
+    Networks: networksOf(record, networks),
   };
 }
 
-/** Exposed ports while it is on the bridge: null, or where they are published. */
+/** Exposed ports while it is on a network: null, or where they are published. */
 function portMap({
-  endpoint,
+  networks,
   config,
 }: ContainerRecord): Record<string, { HostIp: string; HostPort: string }[] | null> {
-  if (!endpoint) return {};
+  const endpoints = networks.flatMap(({ endpoint }) => endpoint ?? []);
+  if (endpoints.length === 0) return {};
   const map: Record<string, { HostIp: string; HostPort: string }[] | null> = {};
   for (const port of Object.keys(config.ExposedPorts ?? {}))
     map[port.includes('/') ? port : `${port}/tcp`] = null;
-  for (const { proto, containerPort, hostIp, hostPort } of endpoint.ports) {
+  for (const { proto, containerPort, hostIp, hostPort } of endpoints.flatMap(({ ports }) => ports)) {
     const key = `${containerPort}/${proto}`;
     map[key] = [...(map[key] ?? []), { HostIp: hostIp, HostPort: String(hostPort) }];
   }

@@ -2,14 +2,16 @@
 
 import { messageOf } from '../errors.ts';
 import { formatNanos, nowNanos, parseRfc3339 } from '../events/clock.ts';
+import type { Attachment } from '../network/record.ts';
 import type { ProcessState } from '../sandbox/init-types.ts';
+import { disconnected, publishNetworks } from './attachments.ts';
 import { cleanupSteps, removalSteps } from './cleanup.ts';
 import type { Container } from './container.ts';
 import { unwatchedHealth } from './health.ts';
 import type { ContainerParts } from './parts.ts';
 import { isRunning } from './record.ts';
 import { forgetRemoved } from './remove.ts';
-import { publishNetwork, startLocked } from './start.ts';
+import { startLocked } from './start.ts';
 import { publishUnmounts, unmountVolumes } from './volumes.ts';
 
 /** What is known of an end. */
@@ -40,10 +42,10 @@ export async function handleExit(parts: ContainerParts, container: Container, ex
   const ranFor = exit.finished - parseRfc3339(before.state.startedAt);
   const restarts = !container.isRestarting && shouldRestart(container, exit.status);
   const removes = before.hostConfig.AutoRemove && !container.isRestarting;
-  if (before.endpoint) parts.bridge.release(before.endpoint);
+  parts.networks.release(before.networks);
   await parts.containers.update(container, {
     intent: removes ? 'removing' : 'none',
-    endpoint: null,
+    networks: disconnected(before.networks),
     state: {
       ...before.state,
       status: restarts ? 'restarting' : 'exited',
@@ -55,8 +57,8 @@ export async function handleExit(parts: ContainerParts, container: Container, ex
     },
   });
   parts.health.update(container);
-  const isClean = await parts.bridge
-    .exclusively(before.endpoint, () =>
+  const isClean = await parts.networks
+    .exclusively(before.networks, () =>
       init.start(removes ? removalSteps(parts, before) : cleanupSteps(parts, before)),
     )
     .then(
@@ -69,7 +71,7 @@ export async function handleExit(parts: ContainerParts, container: Container, ex
   // Only now: what is recorded need not be remembered by berth-init any more.
   await init.forget(container.key).catch(() => undefined);
   await unmountVolumes(parts, before);
-  publishEnd(parts, container, exit, before.endpoint !== null, ranFor);
+  publishEnd(parts, container, exit, before.networks, ranFor);
   const ending = { exitCode: exit.status };
   if (removes && isClean) await forgetRemoved(parts, container);
   else container.announce(restarts ? ['exited'] : ['exited', 'stopped'], ending);
@@ -80,11 +82,11 @@ function publishEnd(
   parts: ContainerParts,
   container: Container,
   exit: Exit,
-  wasConnected: boolean,
+  networks: readonly Attachment[],
   ranFor: bigint,
 ): void {
   if (exit.oomKilled) parts.events.publish('container', 'oom', container.id, container.attributes);
-  if (wasConnected) publishNetwork(parts, container, 'disconnect');
+  publishNetworks(parts, container, 'disconnect', networks);
   publishUnmounts(parts, container.record);
   parts.events.publish('container', 'die', container.id, {
     ...container.attributes,

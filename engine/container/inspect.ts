@@ -73,6 +73,6 @@ export async function inspectContainer(
     ...(withSize ? { SizeRw: sizeRw, SizeRootFs: imageSize + sizeRw } : {}),
     Mounts: describeMounts(record.mounts),
     Config: config,
-    NetworkSettings: networkSettings(record, parts.sandbox.id, parts.bridge),
+    NetworkSettings: networkSettings(record, parts.networks),
   };
 }

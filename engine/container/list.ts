@@ -121,8 +121,10 @@ function mountedAt(record: ContainerRecord): string[] {
 }
 
 function isOnNetwork(parts: ContainerParts, record: ContainerRecord, network: string): boolean {
-  const mode = record.hostConfig.NetworkMode;
-  return mode === network || (mode === 'bridge' && network.length > 0 && parts.bridge.id.startsWith(network));
+  const id = parts.networks.find(network)?.id;
+  return record.networks.some(
+    ({ networkId, name }) => name === network || (id !== undefined && networkId === id),
+  );
 }
 
 /** `80`, `80/tcp`, `8000-8080/tcp` */
@@ -169,7 +171,7 @@ async function describe(
     State: stateName(record),
     Status: statusText(record),
     HostConfig: { NetworkMode: record.hostConfig.NetworkMode },
-    NetworkSettings: { Networks: networksOf(record, parts.sandbox.id, parts.bridge) },
+    NetworkSettings: { Networks: networksOf(record, parts.networks) },
     Mounts: describeMounts(record.mounts),
   };
 }

@@ -4,12 +4,13 @@ import type { EventBus } from '../events/bus.ts';
 import type { LayerKeeper } from '../image/layers.ts';
 import type { ImageStore } from '../image/local.ts';
 import type { Logger } from '../log.ts';
-import type { BridgeNetwork } from '../network/bridge.ts';
+import type { Networks } from '../network/networks.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import type { VolumeMounts } from '../volume/mount.ts';
 import type { VolumeParts } from '../volume/parts.ts';
 import type { Accounts } from './accounts.ts';
 import type { HealthWatch } from './health.ts';
+import type { NameServer } from './names.ts';
 import type { ContainerStore } from './store.ts';
 
 export interface ContainerParts extends VolumeParts {
@@ -17,7 +18,8 @@ export interface ContainerParts extends VolumeParts {
   readonly containers: ContainerStore;
   readonly images: ImageStore;
   readonly layers: LayerKeeper;
-  readonly bridge: BridgeNetwork;
+  readonly networks: Networks;
+  readonly names: NameServer;
   readonly volumeMounts: VolumeMounts;
   readonly events: EventBus;
   readonly accounts: Accounts;

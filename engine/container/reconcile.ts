@@ -2,6 +2,7 @@
 
 import { NotFound } from '../errors.ts';
 import { formatNanos } from '../events/clock.ts';
+import { disconnected } from './attachments.ts';
 import { cleanupSteps } from './cleanup.ts';
 import type { Container } from './container.ts';
 import { handleExit, scheduleRestart, unseenExit } from './exits.ts';
@@ -19,7 +20,7 @@ export function claimHeld(parts: ContainerParts): void {
     if (isRunning(record) || record.intent === 'starting') {
       parts.volumeMounts.claim(record.id, volumeNames(record.mounts));
     }
-    if (record.endpoint) parts.bridge.claim(record.endpoint);
+    parts.networks.claim(record.networks);
   }
 }
 
@@ -48,7 +49,7 @@ async function setRight(parts: ContainerParts, container: Container): Promise<vo
   const process = parts.sandbox.init.process(container.key);
   if (record.intent === 'removing') {
     await endProcess(parts, container.key);
-    if (record.endpoint) parts.bridge.release(record.endpoint);
+    parts.networks.release(record.networks);
     await removeLocked(parts, container);
   } else if (record.intent === 'starting') {
     if (process) await finishStart(parts, container);
@@ -84,15 +85,15 @@ async function finishStart(parts: ContainerParts, container: Container): Promise
 /** The start was under way and came to nothing; nobody was told that it succeeded. */
 async function undoStart(parts: ContainerParts, container: Container): Promise<void> {
   const { record } = container;
-  if (record.endpoint) parts.bridge.release(record.endpoint);
-  await parts.bridge.exclusively(record.endpoint, () =>
+  parts.networks.release(record.networks);
+  await parts.networks.exclusively(record.networks, () =>
     parts.sandbox.init.start(cleanupSteps(parts, record)),
   );
   await unmountVolumes(parts, record);
   const { state } = record;
   await parts.containers.update(container, {
     intent: 'none',
-    endpoint: null,
+    networks: disconnected(record.networks),
     state: { ...state, status: state.status === 'restarting' ? 'exited' : state.status },
   });
 }

@@ -2,6 +2,7 @@
 
 import { z } from 'zod';
 import { ZERO_TIME } from '../events/clock.ts';
+import { Attachment, Endpoint, plainAttachment } from '../network/record.ts';
 import { ContainerConfig, HostConfig } from './config.ts';
 import { MountPoint } from './mount-point.ts';
 import { requestedMounts } from './mounts.ts';
@@ -37,23 +38,6 @@ const State = z.object({
 });
 export type ContainerState = z.infer<typeof State>;
 
-const Port = z.object({
-  proto: z.enum(['tcp', 'udp']),
-  containerPort: z.number().int(),
-  hostIp: z.string(),
-  hostPort: z.number().int(),
-});
-
-/** A container's place on the bridge network while it runs. */
-export const Endpoint = z.object({
-  id: z.string(),
-  address: z.string(),
-  mac: z.string(),
-  veth: z.string(),
-  ports: z.array(Port),
-});
-export type Endpoint = z.infer<typeof Endpoint>;
-
 const Stored = z.object({
   id: z.string().regex(/^[0-9a-f]{64}$/),
   name: z.string(),
@@ -69,8 +53,11 @@ const Stored = z.object({
   hostConfig: HostConfig,
   /** parents first */
   mounts: z.array(MountPoint).optional(),
-  /** a MAC address the user asked for */
+  /** the networks that it is connected to, or will be at its start; that of its mode first */
+  networks: z.array(Attachment).optional(),
+  /** of records of engines before user-defined networks: a MAC address asked for, its place on the bridge */
   mac: z.string().optional(),
+  endpoint: Endpoint.nullish(),
   state: State,
   /** what the engine had begun when the record was written; a crash leaves it for the reconciler */
   intent: z.enum(['none', 'starting', 'removing']),
@@ -81,14 +68,18 @@ const Stored = z.object({
   restartCount: z.number().int(),
   /** id of its network namespace; its first 12 digits name the file under /run/docker/netns */
   networkSandbox: z.string(),
-  endpoint: Endpoint.nullable(),
 });
-/** Records of engines before volumes have no list of mounts: theirs are what the configuration says. */
-export const ContainerRecord = Stored.transform((record) => ({
+/** Records of older engines have no lists of mounts and networks: theirs are what the configuration says. */
+export const ContainerRecord = Stored.transform(({ mac, endpoint, ...record }) => ({
   ...record,
+  networks: record.networks ?? onlyNetwork(record.hostConfig.NetworkMode, mac, endpoint),
   mounts: record.mounts ?? requestedMounts(record.config, record.hostConfig, () => []),
 }));
 export type ContainerRecord = z.infer<typeof ContainerRecord>;
+
+function onlyNetwork(mode: string, mac = '', endpoint: Endpoint | null = null): Attachment[] {
+  return mode.startsWith('container:') ? [] : [{ ...plainAttachment(mode), mac, endpoint }];
+}
 
 export const NEW_STATE: ContainerState = {
   status: 'created',

@@ -55,8 +55,9 @@ export async function removeLocked(parts: ContainerParts, container: Container):
   clearTimeout(container.restartTimer);
   if (container.record.intent !== 'removing')
     await parts.containers.update(container, { intent: 'removing' });
-  const { endpoint } = container.record;
-  await parts.bridge.exclusively(endpoint, () => init.start(removalSteps(parts, container.record)));
+  await parts.networks.exclusively(container.record.networks, () =>
+    init.start(removalSteps(parts, container.record)),
+  );
   if (container.isReserved) await init.forget(container.key);
   await forgetRemoved(parts, container);
 }

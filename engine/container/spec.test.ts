@@ -22,7 +22,7 @@ function record(config: unknown = {}, hostConfig: unknown = {}): ContainerRecord
     removesVolumes: false,
     restartCount: 0,
     networkSandbox: 'b'.repeat(64),
-    endpoint: null,
+    networks: [],
   };
 }
 

@@ -1,16 +1,16 @@
 // docker start: one request to PID 1 that mounts, connects and runs; recorded before and after.
 
 import { randomBytes } from 'node:crypto';
-import { Conflict, messageOf, NotFound, NotModified, SystemError } from '../errors.ts';
+import { Conflict, messageOf, NotModified, SystemError } from '../errors.ts';
 import { formatNanos, nowNanos, ZERO_TIME } from '../events/clock.ts';
 import { layerLocation } from '../image/layer.ts';
 import type { LogPlan } from '../logger/driver.ts';
 import { logPlan } from '../logger/drivers.ts';
-import { DEFAULT_SUBNET } from '../network/addresses.ts';
-import { type BridgeEndpoint, netnsPath } from '../network/bridge.ts';
-import { type PortRequest, parseBinding, parsePort } from '../network/ports.ts';
+import { netnsPath } from '../network/bridge.ts';
+import type { Attachment } from '../network/record.ts';
 import { type ProcessSpec, StartFailed, type Step } from '../sandbox/init-types.ts';
 import { IN_SANDBOX } from '../sandbox/sandbox.ts';
+import { connectAll, disconnected, hasNames, publishNetworks } from './attachments.ts';
 import { INIT_LAYER_LOWERDIR } from './boot.ts';
 import { cgroupDir } from './cgroup.ts';
 import { cleanupSteps } from './cleanup.ts';
@@ -74,14 +74,14 @@ export async function startLocked(parts: ContainerParts, container: Container): 
   }
   clearTimeout(container.restartTimer);
   container.restartTimer = undefined;
-  let endpoint: BridgeEndpoint | null = null;
+  let networks: Attachment[] = [];
   try {
-    endpoint = connectEndpoint(parts, record);
+    networks = connectAll(parts.networks, record);
     const networkSandbox = randomBytes(32).toString('hex');
     await parts.containers.update(container, {
       intent: 'starting',
       networkSandbox,
-      endpoint,
+      networks,
       stoppedByUser: false,
     });
     if (parts.sandbox.init.process(container.key)?.state === 'ended') {
@@ -103,51 +103,19 @@ export async function startLocked(parts: ContainerParts, container: Container): 
       },
     });
   } catch (error) {
-    await undoStart(parts, container, endpoint, error);
+    await undoStart(parts, container, networks, error);
     throw refusal(error);
   }
   container.isReserved = false;
   parts.health.update(container);
-  if (endpoint) publishNetwork(parts, container, 'connect');
+  publishNetworks(parts, container, 'connect', networks);
   publishMounts(parts, record);
   parts.events.publish('container', 'start', container.id, container.attributes);
-}
-
-/** `network connect` and `network disconnect` of the default bridge. */
-export function publishNetwork(parts: ContainerParts, container: Container, action: string): void {
-  parts.events.publish('network', action, parts.bridge.id, {
-    container: container.id,
-    name: 'bridge',
-    type: 'bridge',
-  });
 }
 
 function startTime(parts: ContainerParts, container: Container): string {
   const known = parts.sandbox.init.process(container.key)?.started;
   return formatNanos(known === undefined || known === 0n ? nowNanos() : known);
-}
-
-function connectEndpoint(parts: ContainerParts, record: ContainerRecord): BridgeEndpoint | null {
-  const mode = record.hostConfig.NetworkMode;
-  if (mode === 'bridge') return parts.bridge.connect(record.name, portRequests(record), record.mac);
-  if (mode === 'none' || mode === 'host' || mode.startsWith('container:')) return null;
-  throw new NotFound(`network ${mode} not found`);
-}
-
-/** -p, and with -P every exposed port that -p does not name. */
-function portRequests(record: ContainerRecord): PortRequest[] {
-  const { PortBindings, PublishAllPorts } = record.hostConfig;
-  const requests = Object.entries(PortBindings).flatMap(([port, bindings]) =>
-    (bindings.length > 0 ? bindings : [{ HostIp: '', HostPort: '' }]).map((each) => parseBinding(port, each)),
-  );
-  if (!PublishAllPorts) return requests;
-  const isAsked = (proto: string, port: number) =>
-    requests.some((request) => request.proto === proto && request.containerPort === port);
-  const exposed = Object.keys(record.config.ExposedPorts ?? {}).filter((text) => {
-    const { proto, port } = parsePort(text);
-    return !isAsked(proto, port);
-  });
-  return [...requests, ...exposed.map((port) => parseBinding(port, { HostIp: '', HostPort: '' }))];
 }
 
 /** Runs the start; a -v source that is not there is made as Docker does, and the start tried again. */
@@ -156,13 +124,17 @@ async function runSteps(parts: ContainerParts, container: Container): Promise<{ 
   const process = mainProcess(parts, container, log);
   const steps = await startSteps(parts, container);
   if (log?.directory !== undefined) steps.push({ kind: 'mkdir', path: log.directory, mode: 0o700 });
+  const { init } = parts.sandbox;
+  const isNamed = hasNames(parts.networks, container.record);
   const run = (before: readonly Step[]) =>
-    parts.bridge.exclusively(container.record.endpoint, () =>
-      parts.sandbox.init.start(
-        [...before, ...steps, ...connectSteps(parts, container), crunStep(container)],
-        process,
-      ),
-    );
+    parts.networks.exclusively(container.record.networks, async () => {
+      const setUp = [...before, ...steps, ...connectSteps(parts, container)];
+      if (!isNamed) return init.start([...setUp, crunStep(container)], process);
+      // Its first question may be asked at once: the name server must be there before the program is.
+      await init.start(setUp);
+      await parts.names.listen(container.record);
+      return init.start([crunStep(container)], process);
+    });
   try {
     return await run([]);
   } catch (error) {
@@ -186,7 +158,7 @@ async function startSteps(parts: ContainerParts, container: Container): Promise<
   const hasRun = record.state.startedAt !== ZERO_TIME;
   const [accounts, resolv] = await Promise.all([
     parts.accounts.read(record, hasRun),
-    resolvConf(parts.sandbox.init, record),
+    resolvConf(parts.sandbox.init, record, hasNames(parts.networks, record)),
     checkPropagation(parts.sandbox.init, record.mounts),
   ]);
   const user = resolveUser(
@@ -225,7 +197,7 @@ async function startSteps(parts: ContainerParts, container: Container): Promise<
     {
       kind: 'write',
       path: `${own}/hosts`,
-      data: hostsFile(record, DEFAULT_SUBNET.gateway, record.endpoint?.address),
+      data: hostsFile(record, parts.networks.bridge.record.gateway),
       mode: 0o644,
     },
     { kind: 'write', path: `${own}/resolv.conf`, data: resolv, mode: 0o644 },
@@ -237,8 +209,8 @@ async function startSteps(parts: ContainerParts, container: Container): Promise<
 }
 
 function connectSteps(parts: ContainerParts, container: Container): Step[] {
-  const { endpoint, networkSandbox } = container.record;
-  return endpoint ? parts.bridge.connectSteps(endpoint, netnsPath(networkSandbox)) : [];
+  const { networks, networkSandbox } = container.record;
+  return parts.networks.connectSteps(networks, netnsPath(networkSandbox));
 }
 
 function crunStep({ record: { id, config } }: Container): Step {
@@ -274,14 +246,14 @@ function netnsOf(parts: ContainerParts, record: ContainerRecord): string | undef
 async function undoStart(
   parts: ContainerParts,
   container: Container,
-  endpoint: BridgeEndpoint | null,
+  networks: readonly Attachment[],
   error: unknown,
 ): Promise<void> {
   const { exitCode } = explainStartFailure(error);
-  if (endpoint) parts.bridge.release(endpoint);
+  parts.networks.release(networks);
   const before = container.record;
-  await parts.bridge
-    .exclusively(endpoint, () => parts.sandbox.init.start(cleanupSteps(parts, before)))
+  await parts.networks
+    .exclusively(networks, () => parts.sandbox.init.start(cleanupSteps(parts, before)))
     .catch((cause) => parts.log.warn({ err: cause, container: before.id }, 'a failed start left something'));
   await unmountVolumes(parts, before);
   publishUnmounts(parts, before);
@@ -290,7 +262,7 @@ async function undoStart(
   const { state } = before;
   await parts.containers.update(container, {
     intent: 'none',
-    endpoint: null,
+    networks: disconnected(before.networks),
     state: {
       ...state,
       status: state.status === 'restarting' ? 'exited' : state.status,

@@ -1,11 +1,11 @@
 // What Docker checks of a container's configuration before it exists, in Docker's words.
 
 import { isIP } from 'node:net';
-import { InvalidParameter, NotFound, NotImplemented } from '../errors.ts';
+import { InvalidParameter, NotImplemented } from '../errors.ts';
 import { parseBinding, parsePort } from '../network/ports.ts';
 import { parseCapability } from '../runtime/capabilities.ts';
 import type { Limits } from '../settings.ts';
-import type { ContainerConfig, EndpointRequest, HostConfig } from './config.ts';
+import type { ContainerConfig, HostConfig } from './config.ts';
 import { parseSignal } from './signals.ts';
 
 const MIN_MEMORY = 6 * 2 ** 20;
@@ -168,37 +168,4 @@ function validateNamespaces(host: HostConfig): void {
       throw new InvalidParameter(`sysctl '${net}' not allowed in host network namespace`);
     }
   }
-}
-
-/** What may be asked of an endpoint on the default networks; returns the MAC address asked for. */
-export function validateEndpoints(
-  endpoints: Record<string, EndpointRequest | null | undefined>,
-  networkMode: string,
-): string | undefined {
-  const names = Object.keys(endpoints);
-  const other = names.find((name) => !['default', 'bridge', 'host', 'none', networkMode].includes(name));
-  if (other !== undefined) throw new NotFound(`network ${other} not found`);
-  for (const endpoint of Object.values(endpoints)) {
-    if (endpoint?.Aliases?.length) {
-      throw new InvalidParameter(
-        'network-scoped alias is supported only for containers in user defined networks',
-      );
-    }
-    if (endpoint?.IPAMConfig?.IPv4Address || endpoint?.IPAMConfig?.IPv6Address) {
-      throw new InvalidParameter(
-        'invalid config for network bridge: invalid endpoint settings:\nuser specified IP address is supported on user defined networks only',
-      );
-    }
-    if (endpoint?.Links?.length) throw new NotImplemented('--link is not supported by Berth yet');
-  }
-  const mac = Object.values(endpoints).find((endpoint) => endpoint?.MacAddress)?.MacAddress;
-  return mac ?? undefined;
-}
-
-/** Checks a MAC address from a user. */
-export function validMac(mac: string): string {
-  if (!/^[0-9a-fA-F]{2}(?::[0-9a-fA-F]{2}){5}$/.test(mac)) {
-    throw new InvalidParameter(`${mac} is not a valid mac address`);
-  }
-  return mac.toLowerCase();
 }

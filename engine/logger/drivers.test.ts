@@ -23,7 +23,7 @@ function record(Type: string, Config: Record<string, string>, config: object = {
     stoppedByUser: false,
     restartCount: 0,
     networkSandbox: '',
-    endpoint: null,
+    networks: [],
   };
 }
 const FAILED = 'failed to create task for container: failed to initialize logging driver: ';

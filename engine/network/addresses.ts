@@ -1,53 +1,53 @@
-// IPv4 addresses of the bridge: who has which, the lowest free one is next.
+// Addresses of one network: who has which, the lowest free one is next.
 
 import { SystemError } from '../errors.ts';
-
-/** A subnet in which the network's own address is the gateway. */
-export interface Subnet {
-  /** 172.17.0.0 */
-  base: string;
-  prefix: number;
-  gateway: string;
-}
-
-/** Docker's default bridge. */
-export const DEFAULT_SUBNET: Subnet = { base: '172.17.0.0', prefix: 16, gateway: '172.17.0.1' };
-
-function toNumber(address: string): number {
-  return address.split('.').reduce((sum, part) => sum * 256 + Number(part), 0);
-}
-
-function toAddress(number: number): string {
-  return [24, 16, 8, 0].map((shift) => Math.floor(number / 2 ** shift) % 256).join('.');
-}
+import { containsAddress, formatAddress, lastOf, parseAddress, type Subnet } from './subnet.ts';
 
 /** Hands out the addresses of one subnet. */
 export class AddressPool {
-  private readonly taken = new Set<number>();
+  readonly #taken = new Set<number>();
+  readonly #subnet: Subnet;
+  readonly #range: Subnet;
 
-  constructor(readonly subnet: Subnet) {
-    this.taken.add(toNumber(subnet.gateway));
+  /** `range`: the part of the subnet to hand out from; `reserved`: what is not to be handed out, the gateway first of all */
+  constructor(subnet: Subnet, reserved: readonly string[], range: Subnet = subnet) {
+    this.#subnet = subnet;
+    this.#range = range;
+    for (const address of reserved) this.claim(address);
   }
 
-  /** The lowest free address; never the subnet's own or its broadcast. */
-  allocate(): string {
-    const base = toNumber(this.subnet.base);
-    const last = base + 2 ** (32 - this.subnet.prefix) - 2;
-    for (let number = base + 1; number <= last; number++) {
-      if (this.taken.has(number)) continue;
-      this.taken.add(number);
-      return toAddress(number);
+  /** The lowest free address, or the one that is wanted; never the subnet's own or its broadcast. Throws in Docker's words. */
+  allocate(wanted?: string): string {
+    if (wanted !== undefined) return this.#take(wanted);
+    const first = Math.max(this.#range.base, this.#subnet.base + 1);
+    const last = Math.min(lastOf(this.#range), lastOf(this.#subnet) - 1);
+    for (let number = first; number <= last; number++) {
+      if (this.#taken.has(number)) continue;
+      this.#taken.add(number);
+      return formatAddress(number);
     }
-    throw new SystemError("no available IPv4 addresses on this network's address pools: bridge");
+    throw new SystemError("no available IPv4 addresses on this network's address pools");
+  }
+
+  #take(wanted: string): string {
+    const number = parseAddress(wanted);
+    if (number === undefined || !containsAddress(this.#subnet, number)) {
+      throw new SystemError(`Requested address is out of range: ${wanted}`);
+    }
+    if (this.#taken.has(number)) throw new SystemError('Address already in use');
+    this.#taken.add(number);
+    return wanted;
   }
 
   /** Notes an address as taken that a running container has already. */
   claim(address: string): void {
-    this.taken.add(toNumber(address));
+    const number = parseAddress(address);
+    if (number !== undefined) this.#taken.add(number);
   }
 
   release(address: string): void {
-    this.taken.delete(toNumber(address));
+    const number = parseAddress(address);
+    if (number !== undefined) this.#taken.delete(number);
   }
 }
 
@@ -57,7 +57,6 @@ export class AddressPool {
  * @example macOf('172.17.0.2') // '02:42:ac:11:00:02'
  */
 export function macOf(address: string): string {
-  return ['02', '42', ...address.split('.').map((part) => Number(part).toString(16).padStart(2, '0'))].join(
-    ':',
-  );
+  const parts = address.split('.').map((part) => Number(part).toString(16).padStart(2, '0'));
+  return ['02', '42', ...parts].join(':');
 }

@@ -1,23 +1,39 @@
 import { describe, expect, it } from 'vitest';
-import { AddressPool, DEFAULT_SUBNET, macOf } from './addresses.ts';
+import { AddressPool, macOf } from './addresses.ts';
 import { BridgeNetwork } from './bridge.ts';
 import { PortTable, parseBinding, parsePort } from './ports.ts';
+import type { NetworkRecord } from './record.ts';
 import { renderRuleset } from './ruleset.ts';
+import { formatSubnet, freeSubnet, parseSubnet, type Subnet } from './subnet.ts';
+
+function subnet(text: string): Subnet {
+  const parsed = parseSubnet(text);
+  if (!parsed) throw new Error(`${text} is no subnet`);
+  return parsed;
+}
 
 const binding = (port: string, HostPort: string, HostIp = '') => parseBinding(port, { HostIp, HostPort });
 
 describe('addresses of the bridge', () => {
   it('hands out the lowest free one after the gateway', () => {
-    const pool = new AddressPool(DEFAULT_SUBNET);
+    const pool = new AddressPool(subnet('172.17.0.0/16'), ['172.17.0.1']);
     expect([pool.allocate(), pool.allocate()]).toEqual(['172.17.0.2', '172.17.0.3']);
     pool.release('172.17.0.2');
     expect([pool.allocate(), pool.allocate()]).toEqual(['172.17.0.2', '172.17.0.4']);
   });
 
   it('keeps what running containers have, and ends at the broadcast address', () => {
-    const pool = new AddressPool({ base: '10.0.0.0', prefix: 30, gateway: '10.0.0.1' });
+    const pool = new AddressPool(subnet('10.0.0.0/30'), ['10.0.0.1']);
     pool.claim('10.0.0.2');
     expect(() => pool.allocate()).toThrow('no available IPv4 addresses');
+  });
+
+  it('hands out from a range, or what is wanted if it is free', () => {
+    const pool = new AddressPool(subnet('10.0.0.0/24'), ['10.0.0.128'], subnet('10.0.0.128/25'));
+    expect(pool.allocate()).toBe('10.0.0.129');
+    expect(pool.allocate('10.0.0.7')).toBe('10.0.0.7');
+    expect(() => pool.allocate('10.0.0.7')).toThrow('Address already in use');
+    expect(() => pool.allocate('10.0.1.7')).toThrow('out of range');
   });
 
   it('derives MAC addresses as Docker does', () => {
@@ -67,29 +83,79 @@ describe('docker run -p', () => {
   });
 });
 
-describe('the table of published ports', () => {
-  it('puts rules for one address before those for all', () => {
+describe('subnets', () => {
+  it('are read and written', () => {
+    expect(formatSubnet(parseSubnet('10.9.8.7/24') ?? { base: 0, prefix: 0 })).toBe('10.9.8.0/24');
+    for (const text of ['10.0.0.0', '10.0.0.0/33', '10.0.0.256/24', '10.0.0/24', 'x', '1.2.3.4./8']) {
+      expect(parseSubnet(text), text).toBeUndefined();
+    }
+  });
+
+  it('are handed out from the default pools in their order, around what is in use', () => {
+    const used = ['172.17.0.0/16', '172.19.0.0/24'].flatMap((text) => parseSubnet(text) ?? []);
+    expect(formatSubnet(freeSubnet(used))).toBe('172.18.0.0/16');
+    const inUse: Subnet[] = [];
+    for (let count = 0; count < 31; count++) inUse.push(freeSubnet(inUse));
+    expect(inUse.map(formatSubnet)).toContain('172.31.0.0/16');
+    expect(formatSubnet(inUse.at(-1) ?? { base: 0, prefix: 0 })).toBe('192.168.240.0/20');
+    expect(() => freeSubnet(inUse)).toThrow('all predefined address pools have been fully subnetted');
+  });
+});
+
+describe('the rules of all bridges', () => {
+  const networkOf = (name: string, subnet: string, extra: Partial<NetworkRecord> = {}) =>
+    new BridgeNetwork(
+      {
+        id: name.padEnd(64, '0'),
+        name,
+        created: '',
+        internal: false,
+        attachable: false,
+        labels: {},
+        options: {},
+        ipamOptions: {},
+        ipam: {},
+        hasOwnSubnet: true,
+        subnet: `${subnet}.0/24`,
+        gateway: `${subnet}.1`,
+        range: `${subnet}.0/24`,
+        bridge: `br-${name}`,
+        ...extra,
+      },
+      false,
+    );
+
+  it('put ports of one address before those of all', () => {
+    const network = networkOf('a', '10.0.0');
     const port = { proto: 'tcp', containerPort: 80, hostPort: 8080 } as const;
-    const text = renderRuleset('docker0', '172.17.0.0/16', [
-      { ...port, hostIp: '0.0.0.0', address: '172.17.0.2' },
-      { ...port, hostIp: '127.0.0.1', address: '172.17.0.3' },
-    ]);
-    const rules = text.split('\n').filter((line) => line.includes('dnat to'));
-    expect(rules).toEqual([
-      '    ip daddr 127.0.0.1 tcp dport 8080 dnat to 172.17.0.3:80',
-      '    tcp dport 8080 dnat to 172.17.0.2:80',
+    network.allocate({ device: 'eth0' }).ports.push({ ...port, hostIp: '0.0.0.0' });
+    network.allocate({ device: 'eth0' }).ports.push({ ...port, hostIp: '127.0.0.1' });
+    const text = renderRuleset([network]);
+    expect(text.split('\n').filter((line) => line.includes('dnat to'))).toEqual([
+      '    ip daddr 127.0.0.1 tcp dport 8080 dnat to 10.0.0.3:80',
+      '    tcp dport 8080 dnat to 10.0.0.2:80',
     ]);
     expect(text.startsWith('table ip docker-bridges\ndelete table ip docker-bridges\n')).toBe(true);
   });
 
-  it('names the endpoint when a port is taken, and takes no address then', () => {
-    const bridge = new BridgeNetwork('sandbox');
-    const first = bridge.connect('web', [binding('80', '8080')]);
-    expect(() => bridge.connect('second', [binding('80', '8080')])).toThrow(
-      /^driver failed programming external connectivity on endpoint second \([0-9a-f]{64}\): Bind for 0\.0\.0\.0:8080 failed: port is already allocated$/,
+  it('keep bridges apart, and internal ones from everything', () => {
+    const text = renderRuleset([
+      networkOf('a', '10.0.0'),
+      networkOf('b', '10.0.1', { internal: true }),
+      networkOf('c', '10.0.2', { options: { 'com.docker.network.bridge.enable_ip_masquerade': 'false' } }),
+    ]);
+    expect(text).toContain('oifname { "br-a", "br-b", "br-c" } drop');
+    expect(text).toContain('iifname "br-b" ip daddr != 10.0.1.0/24 drop');
+    expect(text).toContain('ip saddr 10.0.0.0/24 oifname != "br-a" masquerade');
+    expect(text).not.toContain('ip saddr 10.0.1.0/24 oifname != "br-b" masquerade');
+    expect(text).not.toContain('ip saddr 10.0.2.0/24 oifname != "br-c" masquerade');
+  });
+
+  it('isolate the ports of a bridge where icc is off', () => {
+    const closed = networkOf('a', '10.0.0', { options: { 'com.docker.network.bridge.enable_icc': 'false' } });
+    const endpoint = closed.allocate({ device: 'eth0' });
+    expect(closed.cableLines(endpoint, '/x')).toContain(
+      `link set ${endpoint.veth} type bridge_slave isolated on`,
     );
-    expect(bridge.connect('third', []).address).toBe('172.17.0.3');
-    bridge.release(first);
-    expect(bridge.connect('fourth', [binding('80', '8080')]).address).toBe('172.17.0.2');
   });
 });

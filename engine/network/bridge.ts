@@ -1,158 +1,151 @@
-// The default bridge network of a sandbox: docker0, the containers on it, and the steps that connect them.
+// A bridge network: its interface, its addresses, the containers on it, and the steps that connect them.
 
-import { createHash, randomBytes } from 'node:crypto';
-import { EngineError, SystemError } from '../errors.ts';
+import { randomBytes } from 'node:crypto';
 import type { InitApi, Step } from '../sandbox/init-types.ts';
-import { Mutex } from '../sandbox/mutex.ts';
 import { IN_SANDBOX } from '../sandbox/sandbox.ts';
-import { AddressPool, DEFAULT_SUBNET, macOf } from './addresses.ts';
-import { type PortRequest, PortTable, type PublishedPort } from './ports.ts';
-import { renderRuleset } from './ruleset.ts';
+import { AddressPool, macOf } from './addresses.ts';
+import type { Endpoint, NetworkRecord } from './record.ts';
+import { parseSubnet } from './subnet.ts';
 
-export const BRIDGE = 'docker0';
-const SUBNET = `${DEFAULT_SUBNET.base}/${DEFAULT_SUBNET.prefix}`;
 const SYSCTL = '/proc/sys/net/ipv4';
-
-/** A container's place on the bridge. */
-export interface BridgeEndpoint {
-  /** 64 hex digits */
-  id: string;
-  address: string;
-  mac: string;
-  /** the lab host's end of its cable */
-  veth: string;
-  ports: PublishedPort[];
-}
+const OPTION = 'com.docker.network';
 
 /** The path of a network namespace, by its sandbox id (Docker's word for it). */
 export function netnsPath(networkSandbox: string): string {
   return `${IN_SANDBOX.run}/netns/${networkSandbox.slice(0, 12)}`;
 }
 
-/** The id of a default network: always the same for a sandbox, another for each sandbox. */
-export function defaultNetworkId(sandboxId: string, name: string): string {
-  return createHash('sha256').update(`${sandboxId}/network/${name}`).digest('hex');
-}
-
-/** Owns addresses and published ports of the default bridge. */
+/** Owns the addresses of one network, and knows who is on it. */
 export class BridgeNetwork {
-  readonly id: string;
-  private readonly addresses = new AddressPool(DEFAULT_SUBNET);
-  private readonly ports = new PortTable();
-  private readonly endpoints = new Map<string, BridgeEndpoint>();
-  private readonly lock = new Mutex();
+  readonly driver = 'bridge';
+  readonly #addresses: AddressPool;
+  readonly #endpoints = new Map<string, Endpoint>();
+  readonly #prefix: number;
 
-  constructor(sandboxId: string) {
-    this.id = defaultNetworkId(sandboxId, 'bridge');
+  constructor(
+    readonly record: NetworkRecord,
+    /** docker0: without names, and never removed */
+    readonly isDefault: boolean,
+  ) {
+    const subnet = parseSubnet(record.subnet) ?? { base: 0, prefix: 32 };
+    const reserved = [record.gateway, ...Object.values(record.ipam.AuxiliaryAddresses ?? {})];
+    this.#addresses = new AddressPool(subnet, reserved, parseSubnet(record.range));
+    this.#prefix = subnet.prefix;
   }
 
-  /** Makes docker0 and its rules in the sandbox; what is there already is kept. */
-  async setUp(init: InitApi): Promise<void> {
-    const exists = await init.start([exec('ip', 'link', 'show', 'dev', BRIDGE)]).then(
-      () => true,
-      () => false,
-    );
-    const mac = macOf(DEFAULT_SUBNET.gateway);
-    const lines = [
-      ...(exists ? [] : [`link add ${BRIDGE} address ${mac} type bridge`]),
-      `address replace ${DEFAULT_SUBNET.gateway}/${DEFAULT_SUBNET.prefix} brd + dev ${BRIDGE}`,
-      `link set ${BRIDGE} up`,
-    ];
-    await init.start([
-      { kind: 'mkdir', path: `${IN_SANDBOX.run}/netns`, mode: 0o755 },
-      ipBatch(lines),
-      { kind: 'write', path: `${SYSCTL}/ip_forward`, data: '1', plain: true },
-      { kind: 'write', path: `${SYSCTL}/conf/${BRIDGE}/route_localnet`, data: '1', plain: true },
-      this.rulesStep(),
-    ]);
+  get id(): string {
+    return this.record.id;
+  }
+  get name(): string {
+    return this.record.name;
+  }
+  get endpoints(): Endpoint[] {
+    return [...this.#endpoints.values()];
   }
 
-  /** Takes an address and ports for a container. Throws SystemError (500, as Docker) in Docker's words when a port is taken. */
-  connect(containerName: string, requests: readonly PortRequest[], mac?: string): BridgeEndpoint {
-    const id = randomBytes(32).toString('hex');
-    let ports: PublishedPort[];
-    try {
-      ports = this.ports.allocate(requests);
-    } catch (error) {
-      if (!(error instanceof EngineError)) throw error;
-      throw new SystemError(
-        `driver failed programming external connectivity on endpoint ${containerName} (${id}): ${error.message}`,
-        { cause: error },
-      );
-    }
-    const address = this.addresses.allocate();
-    const endpoint = {
-      id,
+  /** A boolean option of the bridge driver, by the last part of its name. */
+  option(name: string, otherwise: boolean): boolean {
+    const value = this.record.options[`${OPTION}.bridge.${name}`];
+    return value === undefined ? otherwise : /^(1|t|true)$/i.test(value);
+  }
+
+  get mtu(): number | undefined {
+    const text = this.record.options[`${OPTION}.driver.mtu`];
+    return text === undefined ? undefined : Number(text);
+  }
+
+  /** The host address that ports are published on where none is named. */
+  get hostBinding(): string {
+    return this.record.options[`${OPTION}.bridge.host_binding_ipv4`] || '0.0.0.0';
+  }
+
+  /** Takes an address for a container. Throws in Docker's words when there is none, or the wanted one is taken. */
+  allocate(wanted: { address?: string; mac?: string; device: string }): Endpoint {
+    const address = this.#addresses.allocate(wanted.address);
+    const endpoint: Endpoint = {
+      id: randomBytes(32).toString('hex'),
       address,
-      mac: mac ?? macOf(address),
+      prefix: this.#prefix,
+      gateway: this.record.internal ? '' : this.record.gateway,
+      mac: wanted.mac ?? macOf(address),
       veth: `veth${randomBytes(4).toString('hex').slice(0, 7)}`,
-      ports,
+      device: wanted.device,
+      ports: [],
     };
-    this.endpoints.set(id, endpoint);
+    this.#endpoints.set(endpoint.id, endpoint);
     return endpoint;
   }
 
   /** Notes an endpoint that a running container has already. */
-  claim(endpoint: BridgeEndpoint): void {
-    this.addresses.claim(endpoint.address);
-    this.ports.claim(endpoint.ports);
-    this.endpoints.set(endpoint.id, endpoint);
+  claim(endpoint: Endpoint): void {
+    this.#addresses.claim(endpoint.address);
+    this.#endpoints.set(endpoint.id, endpoint);
   }
 
-  release(endpoint: BridgeEndpoint): void {
-    const known = this.endpoints.get(endpoint.id);
-    if (!known) return;
-    this.endpoints.delete(endpoint.id);
-    this.addresses.release(known.address);
-    this.ports.release(known.ports);
+  /** True when it was there. */
+  release(endpoint: Endpoint): boolean {
+    if (!this.#endpoints.delete(endpoint.id)) return false;
+    this.#addresses.release(endpoint.address);
+    return true;
   }
 
-  /**
-   * Runs a task whose steps write the table of published ports, when the endpoint has any: one at a time, so that the
-   * last table written is the newest. The steps must be made within the task.
-   */
-  exclusively<T>(endpoint: BridgeEndpoint | null, task: () => Promise<T>): Promise<T> {
-    return endpoint && endpoint.ports.length > 0 ? this.lock.run(task) : task();
-  }
-
-  /** The steps that lay a container's cable and publish its ports. The namespace has been made before. */
-  connectSteps(endpoint: BridgeEndpoint, netns: string): Step[] {
-    const { veth, mac, address } = endpoint;
+  /** Makes the bridge in the sandbox; called when it is not there. */
+  makeSteps(): Step[] {
+    const { bridge, gateway } = this.record;
+    const mtu = this.mtu === undefined ? '' : ` mtu ${this.mtu}`;
     return [
       ipBatch([
-        `link add ${veth} up master ${BRIDGE} type veth peer name eth0 address ${mac} netns ${netns}`,
+        `link add ${bridge} address ${macOf(gateway)}${mtu} type bridge`,
+        `address replace ${gateway}/${this.#prefix} brd + dev ${bridge}`,
+        `link set ${bridge} up`,
       ]),
-      {
-        ...ipBatch([
-          `address add ${address}/${DEFAULT_SUBNET.prefix} brd + dev eth0`,
-          'link set eth0 up',
-          `route add default via ${DEFAULT_SUBNET.gateway}`,
-        ]),
-        netns,
-      },
-      ...(endpoint.ports.length > 0 ? [this.rulesStep()] : []),
+      { kind: 'write', path: `${SYSCTL}/conf/${bridge}/route_localnet`, data: '1', plain: true },
     ];
   }
 
-  /** The step that withdraws the ports of an endpoint that was released; its cable goes with the namespace. */
-  disconnectSteps(endpoint: BridgeEndpoint): Step[] {
-    return endpoint.ports.length > 0 ? [this.rulesStep()] : [];
+  removeSteps(): Step[] {
+    return [exec('ip', 'link', 'delete', this.record.bridge)];
   }
 
-  private rulesStep(): Step {
-    const publications = [...this.endpoints.values()].flatMap(({ address, ports }) =>
-      ports.map((port) => ({ ...port, address })),
-    );
-    return { ...exec('nft', '-f', '-'), stdin: renderRuleset(BRIDGE, SUBNET, publications) };
+  /** The lines of `ip -batch` that lay a cable, given in the lab host. */
+  cableLines({ veth, device, mac }: Endpoint, netns: string): string[] {
+    const { bridge } = this.record;
+    const mtu = this.mtu === undefined ? '' : ` mtu ${this.mtu}`;
+    return [
+      `link add ${veth}${mtu} up master ${bridge} type veth peer name ${device} address ${mac}${mtu} netns ${netns}`,
+      // Isolated ports of a bridge reach the bridge itself and no other isolated port.
+      ...(this.option('enable_icc', true) ? [] : [`link set ${veth} type bridge_slave isolated on`]),
+    ];
+  }
+
+  /** The lines of `ip -batch` that set up the container's end. */
+  endLines({ address, prefix, device }: Endpoint): string[] {
+    return [`address add ${address}/${prefix} brd + dev ${device}`, `link set ${device} up`];
+  }
+}
+
+/** Whether a network interface is there in the sandbox. */
+export async function interfaceExists(init: InitApi, name: string): Promise<boolean> {
+  try {
+    const file = await init.readFile(`/sys/class/net/${name}/ifindex`, { limit: 16 });
+    file.body.destroy();
+    return true;
+  } catch {
+    return false;
   }
 }
 
 type ExecStep = Extract<Step, { kind: 'exec' }>;
 
-function exec(...argv: string[]): ExecStep {
+export function exec(...argv: string[]): ExecStep {
   return { kind: 'exec', argv };
 }
 
-function ipBatch(lines: readonly string[]): ExecStep {
-  return { ...exec('ip', '-batch', '-'), stdin: `${lines.join('\n')}\n` };
+/** One `ip -batch` for all lines, in a network namespace or the lab host's own. */
+export function ipBatch(lines: readonly string[], netns?: string): ExecStep {
+  return {
+    ...exec('ip', '-batch', '-'),
+    stdin: `${lines.join('\n')}\n`,
+    ...(netns === undefined ? {} : { netns }),
+  };
 }

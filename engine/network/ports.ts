@@ -1,6 +1,7 @@
 // Published ports: how they are asked for, and which port of the lab host is whose.
 
 import { Conflict, InvalidParameter, NotImplemented } from '../errors.ts';
+import { isAddress } from './subnet.ts';
 
 export interface PublishedPort {
   proto: 'tcp' | 'udp';
@@ -21,7 +22,6 @@ export interface PortRequest {
 /** Where ports for `-p 80` and `-P` come from: the kernel's default ip_local_port_range, as in Docker. */
 const EPHEMERAL = { first: 32768, last: 60999 };
 const ANY = '0.0.0.0';
-const IPV4 = /^(?:(?:25[0-5]|2[0-4]\d|1?\d?\d)(?:\.|$)){4}$/;
 
 /** Parses `80/tcp`, `53/udp` or `80`. Throws InvalidParameter, or NotImplemented for sctp. */
 export function parsePort(text: string): { proto: 'tcp' | 'udp'; port: number } {
@@ -46,7 +46,7 @@ export function parseBinding(port: string, binding: { HostIp: string; HostPort: 
   const hostIp = binding.HostIp || ANY;
   if (hostIp.includes(':'))
     throw new NotImplemented(`publishing on the IPv6 address ${hostIp} is not supported yet`);
-  if (!IPV4.test(hostIp)) throw new InvalidParameter(`invalid IP address: ${hostIp}`);
+  if (!isAddress(hostIp)) throw new InvalidParameter(`invalid IP address: ${hostIp}`);
   return { proto, containerPort, hostIp, hostPorts: { first, last } };
 }
 

@@ -13,11 +13,19 @@ import {
   Type,
   violation,
 } from './init-codec.ts';
-import { checkKey, readProcess, readReply, startRequest, startTimeout } from './init-messages.ts';
+import {
+  checkKey,
+  readDnsQuery,
+  readProcess,
+  readReply,
+  startRequest,
+  startTimeout,
+} from './init-messages.ts';
 import { attachTo, connectInit, dialFrom, readFileFrom } from './init-stream.ts';
 import type {
   Attachment,
   AttachOptions,
+  DnsQuery,
   FileStream,
   InitApi,
   ProcessSpec,
@@ -27,6 +35,8 @@ import type {
 
 const REQUEST_TIMEOUT = 10_000;
 /** How long a request waits for a connection that is being made again. */
+/** Bytes of answers that a PID 1 which asks and does not read may leave in the engine. */
+const MAX_UNSENT_ANSWERS = 2 ** 20;
 const RECONNECT_PATIENCE = 2000;
 const RECONNECT_DELAYS = [5, 10, 20, 50, 100, 200, 500, 1000];
 /** berth-init knows at most 4,096; a PID 1 that was replaced could invent more. */
@@ -50,6 +60,7 @@ export class InitClient implements InitApi {
   readonly #processes = new Map<string, ProcessState>();
   readonly #pending = new Map<number, Pending>();
   readonly #waiters = new Map<string, Set<Waiter>>();
+  readonly #dnsListeners = new Set<(query: DnsQuery) => void>();
   readonly #exitListeners = new Set<(process: ProcessState) => void>();
   readonly #downListeners = new Set<() => void>();
   #socket: net.Socket | undefined;
@@ -178,10 +189,16 @@ export class InitClient implements InitApi {
         this.#receiveProcess(readProcess(frame.body));
         break;
       case Type.DNS_QUERY:
-        break; // no network asks yet
+        this.#receiveQuery(frame);
+        break;
       default:
         throw violation(`frame ${frame.type} on the control connection`);
     }
+  }
+
+  #receiveQuery(frame: Frame): void {
+    const query = readDnsQuery(frame.body);
+    for (const listener of this.#dnsListeners) listener(query);
   }
 
   #receiveReply(frame: Frame): void {
@@ -308,6 +325,23 @@ export class InitClient implements InitApi {
       return Promise.reject(new InvalidParameter(`${port} is not a port`));
     }
     return dialFrom(this.#socketPath, address, port, options);
+  }
+
+  async listenDns(netns: string): Promise<void> {
+    const fields = new FieldWriter().string(Tag.NETNS, netns).finish();
+    await this.#request(Type.DNS_LISTEN, fields, `name server of ${netns}`);
+  }
+
+  onDnsQuery(listener: (query: DnsQuery) => void): () => void {
+    this.#dnsListeners.add(listener);
+    return () => this.#dnsListeners.delete(listener);
+  }
+
+  answerDns(query: number, message: Uint8Array): void {
+    // One that is lost is asked again, as any datagram may be.
+    if (!this.#isReady || !this.#socket || this.#socket.writableLength > MAX_UNSENT_ANSWERS) return;
+    const fields = new FieldWriter().u32(Tag.QUERY, query).bytes(Tag.BYTES, message).finish();
+    this.#socket.write(encodeFrame(Type.DNS_ANSWER, 0, fields));
   }
 
   process(key: string): ProcessState | undefined {

@@ -171,6 +171,10 @@ export class Fields {
     return this.#number(tag, 8)?.readBigUInt64LE(0);
   }
 
+  bytes(tag: number): Buffer | undefined {
+    return this.#values.get(tag);
+  }
+
   string(tag: number): string | undefined {
     const value = this.#values.get(tag);
     if (value?.includes(0)) throw violation('a string holds NUL');

@@ -10,7 +10,7 @@ import {
   Unavailable,
 } from '../errors.ts';
 import { Fields, FieldWriter, Tag, violation } from './init-codec.ts';
-import { type ProcessSpec, type ProcessState, StartFailed, type Step } from './init-types.ts';
+import { type DnsQuery, type ProcessSpec, type ProcessState, StartFailed, type Step } from './init-types.ts';
 
 const EXEC_TIMEOUT = 30_000;
 const KEY = /^[A-Za-z0-9_.-]{1,80}$/;
@@ -182,6 +182,17 @@ function errorOf(errno: number, message: string): EngineError {
     default:
       return new SystemError(message);
   }
+}
+
+/** A DNS_QUERY event. */
+export function readDnsQuery(body: Buffer): DnsQuery {
+  const fields = new Fields(body);
+  const netns = fields.string(Tag.NETNS);
+  const query = fields.u32(Tag.QUERY);
+  const message = fields.bytes(Tag.BYTES);
+  if (netns === undefined || query === undefined || !message) throw violation('a question without its parts');
+  // What is kept of a frame must not keep the whole of what came with it.
+  return { netns, query, message: Buffer.from(message) };
 }
 
 /** A PROCESS or EXIT event. */

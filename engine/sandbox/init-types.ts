@@ -121,6 +121,15 @@ export interface FileStream {
   body: Readable;
 }
 
+/** A question to the name server of a network namespace. */
+export interface DnsQuery {
+  netns: string;
+  /** berth-init's number of it */
+  query: number;
+  /** the DNS message, as hostile as any */
+  message: Buffer;
+}
+
 /** The way to a sandbox's PID 1. Every call rejects with Unavailable when it cannot be reached, and InvalidParameter when it answers nonsense. */
 export interface InitApi {
   /** runs steps, and leaves `process` running when given; rejects with StartFailed */
@@ -138,6 +147,11 @@ export interface InitApi {
   ): Promise<FileStream>;
   /** a TCP connection made inside the sandbox (or one of its network namespaces); allowHalfOpen */
   dial(address: string, port: number, options?: { netns?: string; timeout?: number }): Promise<net.Socket>;
+  /** answers 127.0.0.11:53 in a network namespace with what `onDnsQuery`'s listeners say, until the namespace is removed */
+  listenDns(netns: string): Promise<void>;
+  /** a listener that is called for each question; answers are whole DNS messages */
+  onDnsQuery(listener: (query: DnsQuery) => void): () => void;
+  answerDns(query: number, message: Uint8Array): void;
   forget(key: string): Promise<void>;
   /** the processes berth-init knows, as last reported */
   process(key: string): ProcessState | undefined;

@@ -30,6 +30,12 @@ export class FakeInit implements InitApi {
     return { pid: 42 };
   }
 
+  async listenDns(): Promise<void> {}
+  onDnsQuery(): () => void {
+    return () => {};
+  }
+  answerDns(): void {}
+
   /** A process that runs, as if an earlier engine had started it. */
   run(key: string): void {
     const started = BigInt(Date.now()) * 1_000_000n;

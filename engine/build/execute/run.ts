@@ -1,6 +1,7 @@
 // RUN: a process of the student's in the file system so far, as a container of its own; what it changes is the step's layer.
 
 import { randomBytes } from 'node:crypto';
+import { connectOne } from '../../container/attachments.ts';
 import { INIT_LAYER_LOWERDIR } from '../../container/boot.ts';
 import { cgroupDir, cgroupDirs } from '../../container/cgroup.ts';
 import { ContainerConfig, HostConfig } from '../../container/config.ts';
@@ -12,8 +13,8 @@ import { containerSpec } from '../../container/spec.ts';
 import { type ProcessUser, resolveUser } from '../../container/user.ts';
 import { InvalidParameter } from '../../errors.ts';
 import { formatNanos, nowNanos } from '../../events/clock.ts';
-import { DEFAULT_SUBNET } from '../../network/addresses.ts';
-import { type BridgeEndpoint, netnsPath } from '../../network/bridge.ts';
+import { netnsPath } from '../../network/bridge.ts';
+import { type Attachment, plainAttachment } from '../../network/record.ts';
 import type { OciSpec } from '../../runtime/oci.ts';
 import { type ProcessSpec, StartFailed, type Step } from '../../sandbox/init-types.ts';
 import { IN_SANDBOX } from '../../sandbox/sandbox.ts';
@@ -57,7 +58,8 @@ export async function runProcess(
     run: `${BUILD_RUN}/${id}`,
   };
   const mounts = await prepareMounts(parts, operation, call, place);
-  const endpoint = operation.network === 'default' ? parts.bridge.connect(HOSTNAME, []) : null;
+  const networks =
+    operation.network === 'default' ? [connectOne(parts.networks, plainAttachment('bridge'), [])] : [];
   const key = `${RUN_KEY}${id}`;
   let isLeft = true;
   try {
@@ -80,7 +82,7 @@ export async function runProcess(
         ...(operation.network === 'host'
           ? []
           : [{ kind: 'netns', path: netnsPath(place.container) } as const]),
-        ...(endpoint ? parts.bridge.connectSteps(endpoint, netnsPath(place.container)) : []),
+        ...parts.networks.connectSteps(networks, netnsPath(place.container)),
         {
           kind: 'write',
           path: `${bundleDir(place.container)}/config.json`,
@@ -90,17 +92,17 @@ export async function runProcess(
       ],
     });
     call.signal.throwIfAborted();
-    await cleanUp(parts, place, endpoint, mounts.undo);
+    await cleanUp(parts, place, networks, mounts.undo);
     isLeft = false;
     if (status !== 0) throw failed(operation, `exit code: ${status}`, call);
     layer.created = formatNanos(nowNanos());
     return { kind: 'files', snapshot: { layers: [...below.layers, layer] } };
   } catch (error) {
-    if (isLeft) await cleanUp(parts, place, endpoint, mounts.undo);
+    if (isLeft) await cleanUp(parts, place, networks, mounts.undo);
     await init.start([{ kind: 'rmtree', path: directory }]);
     throw inWords(error, operation, call);
   } finally {
-    if (endpoint) parts.bridge.release(endpoint);
+    parts.networks.release(networks);
     mounts.release();
     await init.forget(key).catch(() => undefined);
   }
@@ -182,13 +184,10 @@ export function cleanUpSteps(
 async function cleanUp(
   parts: ExecuteParts,
   place: RunPlace,
-  endpoint: BridgeEndpoint | null,
+  networks: readonly Attachment[],
   undo: readonly Step[],
 ): Promise<void> {
-  const steps = [
-    ...cleanUpSteps(parts, place, undo),
-    ...(endpoint ? parts.bridge.disconnectSteps(endpoint) : []),
-  ];
+  const steps = [...cleanUpSteps(parts, place, undo), ...parts.networks.disconnectSteps(networks)];
   await parts.sandbox.init
     .start(steps)
     .catch((error) => parts.log.warn({ err: error }, 'a step of a build left something'));
@@ -204,10 +203,10 @@ async function specOf(
   const record = recordOf(operation, build, place.container);
   const [user, resolv] = await Promise.all([
     userOf(parts, operation.user, `${place.run}/root`),
-    resolvConf(parts.sandbox.init, record),
+    resolvConf(parts.sandbox.init, record, false),
   ]);
   await parts.sandbox.init.start([
-    { kind: 'write', path: `${place.run}/hosts`, data: hosts(build.extraHosts), mode: 0o644 },
+    { kind: 'write', path: `${place.run}/hosts`, data: hosts(parts, build.extraHosts), mode: 0o644 },
     { kind: 'write', path: `${place.run}/resolv.conf`, data: resolv, mode: 0o644 },
   ]);
   const spec = containerSpec(record, {
@@ -232,11 +231,11 @@ async function specOf(
   };
 }
 
-function hosts(extra: readonly string[]): string {
+function hosts({ networks }: ExecuteParts, extra: readonly string[]): string {
   const lines = extra.map((entry) => {
     const colon = entry.indexOf(':');
     const address = entry.slice(colon + 1);
-    return `${address === 'host-gateway' ? DEFAULT_SUBNET.gateway : address}\t${entry.slice(0, colon)}`;
+    return `${address === 'host-gateway' ? networks.bridge.record.gateway : address}\t${entry.slice(0, colon)}`;
   });
   return [`127.0.0.1\tlocalhost ${HOSTNAME}`, '::1\tlocalhost ip6-localhost ip6-loopback', ...lines, ''].join(
     '\n',
@@ -285,6 +284,6 @@ function recordOf(operation: ExecOperation, build: StepCall['build'], id: string
     removesVolumes: false,
     restartCount: 0,
     networkSandbox: id,
-    endpoint: null,
+    networks: [],
   };
 }

@@ -70,6 +70,9 @@ export function localInit(program: string, root: string): InitApi {
     resize: unsupported,
     process: unsupported,
     processes: () => [],
+    listenDns: unsupported,
+    onDnsQuery: unsupported,
+    answerDns: unsupported,
     onExit: unsupported,
   };
 }
