@@ -39,6 +39,7 @@ import { eventRoutes } from './routes/events.ts';
 import { execRoutes } from './routes/exec.ts';
 import { imageRoutes } from './routes/images.ts';
 import { networkRoutes } from './routes/networks.ts';
+import { pluginRoutes } from './routes/plugins.ts';
 import { registryRoutes } from './routes/registry.ts';
 import { systemRoutes } from './routes/system.ts';
 import { unsupportedRoutes } from './routes/unsupported.ts';
@@ -136,6 +137,7 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     ...eventRoutes(events),
     ...networkRoutes(parts),
     ...volumeRoutes(parts),
+    ...pluginRoutes(),
     ...unsupportedRoutes(),
   ]);
   const server = new ApiServer(router, log);

@@ -18,11 +18,6 @@ const NOT_YET: readonly [method: string, pattern: string, what: string][] = [
   ['POST', '/build', 'docker build'],
   ['POST', '/build/prune', 'docker builder prune'],
   ['POST', '/build/cancel', 'docker build'],
-  ['GET', '/plugins', 'docker plugin'],
-  ['GET', '/plugins/privileges', 'docker plugin'],
-  ['POST', '/plugins/{name...}', 'docker plugin'],
-  ['GET', '/plugins/{name...}', 'docker plugin'],
-  ['DELETE', '/plugins/{name...}', 'docker plugin'],
 ];
 
 const SWARM = ['swarm', 'nodes', 'services', 'tasks', 'secrets', 'configs'];
