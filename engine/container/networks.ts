@@ -1,8 +1,9 @@
 // docker network connect, disconnect, rm and prune: what networks and containers have to do with each other.
 
 import { Forbidden, InvalidParameter } from '../errors.ts';
-import { parseRfc3339, parseTimestamp } from '../events/clock.ts';
+import { parseRfc3339 } from '../events/clock.ts';
 import type { Filters } from '../events/filters.ts';
+import { parseUntil } from '../events/until.ts';
 import { BridgeNetwork, netnsPath } from '../network/bridge.ts';
 import type { NetworkMember } from '../network/describe.ts';
 import type { Network } from '../network/networks.ts';
@@ -193,7 +194,7 @@ export const PRUNE_NETWORK_FILTERS = ['label', 'label!', 'until'];
 
 /** docker network prune: the user's networks that no container is on; gives their names. */
 export function pruneNetworks(parts: ContainerParts, filters: Filters): Promise<string[]> {
-  const until = parseTimestamp(filters.get('until')[0]);
+  const until = parseUntil(filters);
   return parts.networks.changes.run(async () => {
     const removed: string[] = [];
     for (const network of parts.networks.bridges()) {

@@ -35,5 +35,6 @@ export async function pruneContainers(
       parts.log.info({ err: error, container: record.id }, 'prune left a container');
     }
   }
+  parts.events.publish('container', 'prune', '', { reclaimed: String(reclaimed) });
   return { ContainersDeleted: deleted.length > 0 ? deleted : null, SpaceReclaimed: reclaimed };
 }

@@ -27,7 +27,9 @@ export async function topContainer(
   ]);
   if (listed.exitCode !== 0)
     throw new SystemError(`error running ps: exit status ${listed.exitCode}: ${listed.stderr.trim()}`);
-  return select(listed.stdout, new Set((own ?? '').split('\n').filter(Boolean)));
+  const top = select(listed.stdout, new Set((own ?? '').split('\n').filter(Boolean)));
+  parts.events.publish('container', 'top', container.id, container.attributes);
+  return top;
 }
 
 /** The last column takes the rest of the line, as the command does in ps. */

@@ -167,7 +167,9 @@ export async function pruneImages(
     if (all || !isTagged) removed.push(...(await removeWhole(parts, image)));
   }
   await parts.layers.collect();
-  return { removed, bytes: before - ownBytes(parts.images) };
+  const bytes = before - ownBytes(parts.images);
+  parts.events.publish('image', 'prune', '', { reclaimed: String(bytes) });
+  return { removed, bytes };
 }
 
 function ownBytes(images: ImageStore): number {
