@@ -265,6 +265,63 @@ describe.skipIf(engineMissing).each(dockerTargets('network'))(
       );
     });
 
+    it('links containers of the default bridge as it used to be done', { timeout: TIMEOUT }, async () => {
+      const db = unique('db');
+      const web = unique('web');
+      made.containers.push(db, web);
+      await docker.ok(
+        'run',
+        '-d',
+        '--name',
+        db,
+        '-e',
+        'MODE=fast',
+        '--expose',
+        '5432',
+        'busybox',
+        'sleep',
+        '600',
+      );
+      const address = await inspect(db, '{{.NetworkSettings.IPAddress}}');
+      const id = (await inspect(db, '{{.Id}}')).slice(0, 12);
+      const output = await docker.ok(
+        'run',
+        '--rm',
+        '--name',
+        web,
+        '--link',
+        `${db}:store`,
+        'busybox',
+        'sh',
+        '-c',
+        'env | sort; cat /etc/hosts',
+      );
+      for (const line of [
+        `STORE_PORT=tcp://${address}:5432`,
+        `STORE_PORT_5432_TCP_ADDR=${address}`,
+        'STORE_PORT_5432_TCP_PROTO=tcp',
+        `STORE_NAME=/${web}/store`,
+        'STORE_ENV_MODE=fast',
+        `${address}\tstore ${id} ${db}`,
+      ]) {
+        expect(output.split('\n'), line).toContain(line);
+      }
+      await docker.ok('run', '-d', '--name', web, '--link', db, 'busybox', 'sleep', '600');
+      expect(await inspect(web, '{{json .HostConfig.Links}}')).toBe(`["/${db}:/${web}/${db}"]`);
+      expect(await docker.ok('ps', '--no-trunc', '--format', '{{.Names}}', '--filter', `name=${db}`)).toBe(
+        `${db},${web}/${db}`,
+      );
+      expect(await docker.ok('rm', '--link', `${web}/${db}`)).toBe(`${web}/${db}`);
+      expect(await inspect(web, '{{json .HostConfig.Links}}')).toBe('null');
+      expect(await refusal('run', '--rm', '--link', 'nosuch:x', 'busybox', 'true')).toContain(
+        'could not get container for nosuch: No such container: nosuch',
+      );
+      await docker.ok('stop', '-t', '0', db);
+      expect(await refusal('run', '--rm', '--link', `${db}:x`, 'busybox', 'true')).toMatch(
+        new RegExp(`Cannot link to a non running container: /${db} AS /\\w+/x`),
+      );
+    });
+
     it.runIf(target.isBerth)('publishes ports of any network', { timeout: TIMEOUT }, async () => {
       const { control } = target.engine();
       const name = await network();

@@ -258,7 +258,6 @@ describe('after the engine was gone', () => {
 
 describe('what Berth does not do', () => {
   it.each([
-    [{ Links: ['a:b'] }, '--link'],
     [{ Devices: [{}] }, '--device'],
     [{ Init: true }, '--init'],
     [{ LogConfig: { Type: 'syslog' } }, 'log driver syslog'],

@@ -14,6 +14,7 @@ import { checkCpusets } from './cpuset.ts';
 import { mergeHealthcheck, validateHealthcheck } from './health.ts';
 import { newId } from './id.ts';
 import { pathExists } from './lab-files.ts';
+import { normalLinks } from './links.ts';
 import type { MountPoint } from './mount-point.ts';
 import { requestedMounts } from './mounts.ts';
 import type { ContainerParts } from './parts.ts';
@@ -61,6 +62,13 @@ export async function createContainer(
   if (!path) throw new InvalidParameter('no command specified');
 
   const name = parts.containers.reserveName(options.name, id);
+  let links: string[] | null;
+  try {
+    links = normalLinks(parts, name, hostConfig);
+  } catch (error) {
+    parts.containers.releaseName(name);
+    throw error;
+  }
   const record: Omit<ContainerRecord, 'mounts'> = {
     id,
     name,
@@ -70,7 +78,7 @@ export async function createContainer(
     path,
     args,
     config,
-    hostConfig,
+    hostConfig: { ...hostConfig, Links: links },
     networks: attachments,
     state: NEW_STATE,
     intent: 'none',

@@ -28,8 +28,8 @@ export function consoleSocket(id: string): string {
   return `${CONSOLE_DIR}/${id}`;
 }
 
-/** /etc/hosts, with a line for each network that it is on; `gateway` is what `host-gateway` stands for. */
-export function hostsFile(record: ContainerRecord, gateway: string): string {
+/** /etc/hosts, with a line for each network that it is on; `gateway` is what `host-gateway` stands for, `links` are lines more. */
+export function hostsFile(record: ContainerRecord, gateway: string, links: readonly string[][] = []): string {
   const { Hostname, Domainname } = record.config;
   const names = Domainname === '' ? Hostname : `${Hostname}.${Domainname} ${Hostname}`;
   const extra = (record.hostConfig.ExtraHosts ?? []).map((entry) => {
@@ -45,6 +45,7 @@ export function hostsFile(record: ContainerRecord, gateway: string): string {
     ['ff02::1', 'ip6-allnodes'],
     ['ff02::2', 'ip6-allrouters'],
     ...extra,
+    ...links,
     ...record.networks.flatMap(({ endpoint }) => (endpoint ? [[endpoint.address, names]] : [])),
   ];
   return lines.map((line) => `${line.join('\t')}\n`).join('');

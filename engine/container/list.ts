@@ -6,6 +6,7 @@ import type { Filters } from '../events/filters.ts';
 import { seconds } from '../image/inspect.ts';
 import { safePattern } from '../safe-pattern.ts';
 import { commandText, networksOf, portList, stateName, statusText } from './describe.ts';
+import { linkNames } from './links.ts';
 import { describeMounts } from './mount-point.ts';
 import type { ContainerParts } from './parts.ts';
 import { type ContainerRecord, isRunning } from './record.ts';
@@ -158,7 +159,7 @@ async function describe(
   const imageSize = parts.images.byId(record.image)?.size ?? 0;
   return {
     Id: record.id,
-    Names: [`/${record.name}`],
+    Names: [`/${record.name}`, ...linkNames(parts, record.name)],
     Image: imageId(parts, record.config.Image) === record.image ? record.config.Image : record.image,
     ImageID: record.image,
     Command: commandText(record),

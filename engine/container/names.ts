@@ -1,6 +1,7 @@
 // The embedded name server (127.0.0.11) of containers on user-defined networks: names of containers, and what lies beyond.
 
 import { once } from 'node:events';
+import { setTimeout as sleep } from 'node:timers/promises';
 import { netnsPath } from '../network/bridge.ts';
 import {
   encodeAnswer,
@@ -23,6 +24,8 @@ import type { ContainerStore } from './store.ts';
 const MAX_FORWARDED = 64;
 const FORWARD_TIMEOUT = 4000;
 const MAX_ANSWER = 65535;
+const LISTEN_TRIES = 20;
+const LISTEN_PAUSE = 50;
 
 interface NameParts {
   init: InitApi;
@@ -33,6 +36,8 @@ interface NameParts {
 export class NameServer {
   readonly #parts: NameParts;
   readonly #unwatch: () => void;
+  /** namespaces that are listened in, by container */
+  readonly #listening = new Map<string, string>();
   #forwarded = 0;
 
   constructor(parts: NameParts) {
@@ -51,9 +56,25 @@ export class NameServer {
 
   /** Begins to answer a container that is on a network with names; it asks nobody else. */
   async listen(record: ContainerRecord): Promise<void> {
-    if (hasNames(this.#parts.networks, record)) {
-      await this.#parts.init.listenDns(netnsPath(record.networkSandbox));
+    const { init, networks } = this.#parts;
+    const netns = netnsPath(record.networkSandbox);
+    if (!hasNames(networks, record) || this.#listening.get(record.id) === netns) return;
+    for (let tries = 1; ; tries++) {
+      try {
+        await init.listenDns(netns);
+        break;
+      } catch (error) {
+        // One that listens there since before this engine started may live on for a moment in what berth-init is starting.
+        if (tries === LISTEN_TRIES) throw error;
+        await sleep(LISTEN_PAUSE);
+      }
     }
+    this.#listening.set(record.id, netns);
+  }
+
+  /** The container is gone. */
+  forget(id: string): void {
+    this.#listening.delete(id);
   }
 
   async #answer(netns: string, message: Buffer): Promise<Buffer> {

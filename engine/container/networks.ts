@@ -13,6 +13,7 @@ import { attachmentOf, connectOne, hasNames, portRequests, publishNetworks } fro
 import type { EndpointRequest } from './config.ts';
 import type { Container } from './container.ts';
 import { containerDir, hostsFile, resolvConf } from './files.ts';
+import { knownLinks, linkHosts } from './links.ts';
 import type { ContainerParts } from './parts.ts';
 import { type ContainerRecord, isRunning } from './record.ts';
 
@@ -167,7 +168,10 @@ async function renewFiles(parts: ContainerParts, container: Container): Promise<
     plain: true,
   });
   await parts.sandbox.init.start([
-    inPlace('hosts', hostsFile(record, parts.networks.bridge.record.gateway)),
+    inPlace(
+      'hosts',
+      hostsFile(record, parts.networks.bridge.record.gateway, linkHosts(knownLinks(parts, record))),
+    ),
     inPlace('resolv.conf', await resolvConf(parts.sandbox.init, record, hasNames(parts.networks, record))),
   ]);
   await parts.names.listen(record);

@@ -26,7 +26,7 @@ export async function pruneContainers(
     if (until !== undefined && parseRfc3339(record.created) > until) continue;
     try {
       const size = await measureLayer(parts, record);
-      await removeContainer(parts, container, { force: false, link: false, volumes: false });
+      await removeContainer(parts, container, { force: false, volumes: false });
       reclaimed += size;
       deleted.push(record.id);
     } catch (error) {

@@ -1,6 +1,6 @@
 // docker rm: the container's files in the sandbox, then its record.
 
-import { Conflict, NotImplemented } from '../errors.ts';
+import { Conflict } from '../errors.ts';
 import { removalSteps } from './cleanup.ts';
 import type { Container } from './container.ts';
 import { killAndWait } from './kill.ts';
@@ -10,7 +10,6 @@ import { removeAnonymousVolumes } from './volumes.ts';
 
 export interface RemoveOptions {
   force: boolean;
-  link: boolean;
   /** with its anonymous volumes, unless others mount them (docker rm -v) */
   volumes: boolean;
 }
@@ -21,7 +20,6 @@ export async function removeContainer(
   container: Container,
   options: RemoveOptions,
 ): Promise<void> {
-  if (options.link) throw new NotImplemented('links between containers are not supported by Berth yet');
   for (;;) {
     const { status } = container.record.state;
     if (isRunning(container.record) || status === 'restarting') refuseRunning(container, options.force);
@@ -68,6 +66,7 @@ export async function forgetRemoved(parts: ContainerParts, container: Container)
   const { exitCode } = state;
   if (removesVolumes || hostConfig.AutoRemove) await removeAnonymousVolumes(parts, container.record);
   await parts.containers.remove(container);
+  parts.names.forget(container.id);
   parts.events.publish('container', 'destroy', container.id, container.attributes);
   container.announce(['exited', 'stopped', 'removed'], { exitCode });
 }

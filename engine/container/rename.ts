@@ -2,6 +2,7 @@
 
 import { Conflict, InvalidParameter } from '../errors.ts';
 import type { Container } from './container.ts';
+import { renameInLinks } from './links.ts';
 import type { ContainerParts } from './parts.ts';
 
 export function renameContainer(parts: ContainerParts, container: Container, newName: string): Promise<void> {
@@ -19,6 +20,7 @@ export function renameContainer(parts: ContainerParts, container: Container, new
       throw error;
     }
     parts.containers.releaseName(oldName);
+    await renameInLinks(parts, oldName, name);
     parts.events.publish('container', 'rename', container.id, {
       ...container.attributes,
       oldName: `/${oldName}`,

@@ -47,6 +47,8 @@ export interface SpecContext {
   pidOf: number | undefined;
   /** directory of the lab host that is its /dev/shm, when that is shared */
   shmSource?: string | undefined;
+  /** what links tell of other containers */
+  linkVariables?: readonly string[];
   /** the default seccomp profile, containers-common format */
   seccompProfile: unknown;
   /** the kernel accounts swap (memory.memsw on v1) */
@@ -63,7 +65,7 @@ export function containerSpec(record: ContainerRecord, context: SpecContext): Oc
     ociVersion: '1.0.2',
     ...(hostConfig.UTSMode === 'host' ? {} : utsNames(config)),
     root: { path: `${layerDir(record.id)}/merged`, readonly: hostConfig.ReadonlyRootfs },
-    process: processOf(record, context.user, capabilities, security.noNewPrivileges),
+    process: processOf(record, context, capabilities, security.noNewPrivileges),
     mounts: [
       ...systemMounts(record, isPrivileged, context.shmSource),
       ...fileMounts(record),
@@ -87,7 +89,7 @@ export function containerSpec(record: ContainerRecord, context: SpecContext): Oc
 
 function processOf(
   record: ContainerRecord,
-  user: ProcessUser,
+  { user, linkVariables = [] }: SpecContext,
   capabilities: string[],
   noNewPrivileges: boolean,
 ): OciProcess {
@@ -98,7 +100,7 @@ function processOf(
     ...(config.Tty && height && width ? { consoleSize: { height, width } } : {}),
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
     args: [record.path, ...record.args],
-    env: environment(record, user.home, config.Tty),
+    env: environment(record, user.home, config.Tty, [], linkVariables),
     cwd: config.WorkingDir || '/',
     capabilities: processCapabilities(capabilities, user.uid),
     rlimits: hostConfig.Ulimits.map(({ Name, Soft, Hard }) => ({
@@ -111,17 +113,18 @@ function processOf(
   };
 }
 
-/** The environment of a container's process; `extra` (docker exec -e) goes over the container's own. */
+/** The environment of a container's process; `extra` (docker exec -e) goes over the container's own, `linked` below. */
 export function environment(
   record: ContainerRecord,
   home: string,
   hasTerminal: boolean,
   extra: readonly string[] = [],
+  linked: readonly string[] = [],
 ): string[] {
   const defaults = [PATH, `HOSTNAME=${record.config.Hostname}`, ...(hasTerminal ? ['TERM=xterm'] : [])];
   const variables = new Map<string, string | undefined>();
   const own = record.config.Env ?? [];
-  for (const variable of [...defaults, ...own, ...extra]) {
+  for (const variable of [...defaults, ...linked, ...own, ...extra]) {
     const equals = variable.indexOf('=');
     variables.set(
       equals < 0 ? variable : variable.slice(0, equals),

@@ -19,6 +19,7 @@ import { createFailed, explainStartFailure } from './failure.ts';
 import { bundleDir, consoleSocket, containerDir, hostsFile, layerDir, resolvConf } from './files.ts';
 import { healthAtStart } from './health.ts';
 import { joinedIpc, joinedNetwork, joinedPid } from './join.ts';
+import { linkHosts, linksOf, linkVariables, renewLinks } from './links.ts';
 import type { ContainerParts } from './parts.ts';
 import { checkPropagation } from './propagation.ts';
 import { type ContainerRecord, isRunning } from './record.ts';
@@ -110,6 +111,9 @@ export async function startLocked(parts: ContainerParts, container: Container): 
   parts.health.update(container);
   publishNetworks(parts, container, 'connect', networks);
   publishMounts(parts, record);
+  await renewLinks(parts, container).catch((error) =>
+    parts.log.warn({ err: error, container: container.id }, 'links to a container are not up to date'),
+  );
   parts.events.publish('container', 'start', container.id, container.attributes);
 }
 
@@ -167,7 +171,9 @@ async function startSteps(parts: ContainerParts, container: Container): Promise<
     accounts.group,
     record.hostConfig.GroupAdd ?? [],
   );
+  const links = linksOf(parts, record);
   const spec = containerSpec(record, {
+    linkVariables: linkVariables(record, links),
     user,
     netns: netnsOf(parts, record),
     ipcOf: joinedIpc(parts, record.hostConfig.IpcMode),
@@ -197,7 +203,7 @@ async function startSteps(parts: ContainerParts, container: Container): Promise<
     {
       kind: 'write',
       path: `${own}/hosts`,
-      data: hostsFile(record, parts.networks.bridge.record.gateway),
+      data: hostsFile(record, parts.networks.bridge.record.gateway, linkHosts(links)),
       mode: 0o644,
     },
     { kind: 'write', path: `${own}/resolv.conf`, data: resolv, mode: 0o644 },

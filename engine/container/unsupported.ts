@@ -9,7 +9,6 @@ type Check<T> = readonly [option: string, isAsked: (config: T) => boolean];
 const isFull = (list: readonly unknown[] | null | undefined) => (list?.length ?? 0) > 0;
 
 const HOST_OPTIONS: readonly Check<HostConfig>[] = [
-  ['--link', (h) => isFull(h.Links)],
   ['--storage-opt', (h) => h.StorageOpt !== undefined && Object.keys(h.StorageOpt).length > 0],
   ['--userns', (h) => h.UsernsMode !== '' && h.UsernsMode !== 'host'],
   ['--cgroup-parent', (h) => h.CgroupParent !== ''],

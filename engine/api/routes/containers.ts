@@ -5,6 +5,7 @@ import type { Container } from '../../container/container.ts';
 import { createContainer } from '../../container/create.ts';
 import { inspectContainer } from '../../container/inspect.ts';
 import { killContainer } from '../../container/kill.ts';
+import { removeLink } from '../../container/links.ts';
 import { CONTAINER_FILTERS, listContainers } from '../../container/list.ts';
 import { pauseContainer, unpauseContainer } from '../../container/pause.ts';
 import { PRUNE_FILTERS, pruneContainers } from '../../container/prune.ts';
@@ -76,11 +77,19 @@ export function containerRoutes(parts: ExecParts): Route[] {
       call.send(200, await topContainer(parts, find(call), call.text('ps_args')));
     }),
     route('POST', '/containers/{id}/wait', (call) => wait(parts, call)),
+    route('DELETE', '/containers/{id}/{alias}', async (call) => {
+      const reference = `${call.param('id')}/${call.param('alias')}`;
+      if (!call.flag('link')) throw new NotFound(`No such container: ${reference}`);
+      await removeLink(parts, reference);
+      call.empty(204);
+    }),
     route('DELETE', '/containers/{id}', async (call) => {
+      if (call.flag('link')) {
+        throw new Conflict(`Conflict, cannot remove the default link name of the container`);
+      }
       const container = find(call);
       await removeContainer(parts, container, {
         force: call.flag('force'),
-        link: call.flag('link'),
         volumes: call.flag('v'),
       });
       parts.execs.removeOf(container.id);
