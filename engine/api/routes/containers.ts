@@ -16,7 +16,7 @@ import { startContainer } from '../../container/start.ts';
 import { restartContainer, type StopOptions, stopContainer } from '../../container/stop.ts';
 import { topContainer } from '../../container/top.ts';
 import { waitContainer } from '../../container/wait.ts';
-import { InvalidParameter, NotFound } from '../../errors.ts';
+import { Conflict, InvalidParameter, NotFound } from '../../errors.ts';
 import { Filters } from '../../events/filters.ts';
 import type { ExecParts } from '../../exec/parts.ts';
 import { type Call, parseBody } from '../call.ts';
