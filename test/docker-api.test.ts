@@ -11,12 +11,18 @@ import { CONTAINERS_CASES } from './support/api-cases-containers.ts';
 import { CREATE_CASES } from './support/api-cases-create.ts';
 import { LIST_CASES } from './support/api-cases-list.ts';
 import { SYSTEM_CASES } from './support/api-cases-system.ts';
+import { SHAPES } from './support/api-shapes.ts';
 import type { DockerCli } from './support/docker.ts';
 import { engineMissing } from './support/engine.ts';
 import { dockerTargets } from './support/targets.ts';
 
 const Created = z.object({ Id: z.string() });
 const Refusal = z.object({ message: z.string() });
+/** an object, or a list by its indexes */
+const Field = z.union([
+  z.array(z.unknown()).transform((list) => Object.fromEntries(list.entries())),
+  z.record(z.string(), z.unknown()),
+]);
 const Listed = z.array(z.looseObject({ Names: z.array(z.string()) }));
 
 const CONTAINERS = {
@@ -93,6 +99,13 @@ describe.skipIf(engineMissing).each(dockerTargets('api'))(
       const answer = await request('GET', `/containers/json?${encodeURI(fill(query))}`);
       const found = Listed.parse(answer.body).flatMap((container) => container.Names);
       expect(found.sort()).toEqual(expected.map((name) => `/${label}-${name}`).sort());
+    });
+
+    it.each(SHAPES)('GET %s has in {%s} the fields %s', async (path, object, fields) => {
+      const answer = await request('GET', encodeURI(fill(path)));
+      let value: unknown = answer.body;
+      for (const name of object.split('.').filter(Boolean)) value = Field.parse(value)[name];
+      expect(Object.keys(Field.parse(value))).toEqual(expect.arrayContaining(fields.split(' ')));
     });
 
     it('kill with any signal but another stop signal lets a paused container go on, and keeps it from restarting', async () => {

@@ -209,6 +209,25 @@ describe.skipIf(engineMissing).each(dockerTargets('health'))(
       expect(stdout.trim()).toBe('0');
     });
 
+    it.runIf(target.isBerth)('takes the time that a lab host was frozen for no failure', async () => {
+      const name = await runProbed('true', '--health-retries', '1', '--health-timeout', '300ms');
+      await becomes(name, 'healthy');
+      const { control } = target.engine();
+      const since = Date.now();
+      await control.freezeSandbox('health');
+      await sleep(1500);
+      await control.thawSandbox('health');
+      const thawed = (await healthOf(name)).Log.length;
+      expect(thawed).toBeGreaterThan(0);
+      await sleep(1000);
+      const health = await healthOf(name);
+      expect(health).toMatchObject({ Status: 'healthy', FailingStreak: 0 });
+      expect(Date.parse(health.Log.at(-1)?.Start ?? '')).toBeGreaterThan(since + 1500);
+      const { stdout } = await control.run('health', { argv: ['sh', '-c', 'ps -e | grep -c crun'] });
+      expect(stdout.trim()).toBe('0');
+      await docker.ok('rm', '-f', name);
+    });
+
     it.runIf(target.isBerth)('probes many containers', async () => {
       const names = await Promise.all(
         Array.from({ length: 20 }, () => runProbed('true', '--health-interval', '500ms')),
