@@ -95,6 +95,25 @@ describe.skipIf(engineMissing)(`lab hosts that belong together${why}`, () => {
 const WEB_SERVER = `require('node:http').createServer((request, response) =>
   response.end(request.url === '/big' ? Buffer.alloc(64 * 2 ** 20) : 'from ' + request.socket.remoteAddress)).listen(80, '0.0.0.0', () => console.log('ready'))`;
 
+/** A name server that knows one name, by UDP and TCP. */
+const NAME_SERVER = `
+const answer = (question) => {
+  const isKnown = question.includes('shop');
+  const head = Buffer.from(question.subarray(0, 12));
+  head.writeUInt16BE(isKnown ? 0x8180 : 0x8183, 2);
+  head.writeUInt16BE(1, 4); head.writeUInt16BE(isKnown ? 1 : 0, 6); head.writeUInt32BE(0, 8);
+  let end = 12; while (question[end] !== 0) end += question[end] + 1;
+  const record = Buffer.from([0xc0, 12, 0, 1, 0, 1, 0, 0, 0, 60, 0, 4, 198, 51, 100, 10]);
+  return Buffer.concat([head, question.subarray(12, end + 5), ...(isKnown ? [record] : [])]);
+};
+const udp = require('node:dgram').createSocket('udp4');
+udp.on('message', (question, from) => udp.send(answer(question), from.port, from.address));
+udp.bind(53, '198.51.100.10', () => require('node:net').createServer((socket) => socket.on('error', () => {}).once('data', (data) => {
+  const reply = answer(data.subarray(2));
+  socket.end(Buffer.concat([Buffer.from([reply.length >> 8, reply.length & 255]), reply]));
+})).listen(53, '198.51.100.10', () => console.log('ready')));
+`;
+
 describe.skipIf(engineMissing)(`lab hosts on the internet${why}`, () => {
   let folder: string;
   let engine: TestEngine;
@@ -106,12 +125,12 @@ describe.skipIf(engineMissing)(`lab hosts on the internet${why}`, () => {
     if (code !== 0) throw new Error(`${argv.join(' ')}: ${stderr}`);
   }
 
-  async function serve(namespace: string): Promise<void> {
-    const [nsenter = '', ...args] = [...inside(namespace), process.execPath, '-e', WEB_SERVER];
+  async function serve(namespace: string, script = WEB_SERVER): Promise<void> {
+    const [nsenter = '', ...args] = [...inside(namespace), process.execPath, '-e', script];
     const server = spawn(nsenter, args, { stdio: ['ignore', 'pipe', 'inherit'] });
     servers.push(server);
     await new Promise<void>((resolve, reject) => {
-      server.once('exit', (code) => reject(new Error(`the web server ended with ${code}`)));
+      server.once('exit', (code) => reject(new Error(`a server ended with ${code}`)));
       server.stdout?.once('data', () => resolve());
     });
   }
@@ -137,8 +156,11 @@ describe.skipIf(engineMissing)(`lab hosts on the internet${why}`, () => {
       nsenter --net=${folder}/host sh -c 'ip address add 203.0.113.2/24 dev wan; ip link set wan up; ip route add default via 203.0.113.1'
       kill $holder`;
     await command(...inside('internet'), 'sh', '-ec', script);
-    await Promise.all([serve('internet'), serve('host')]);
-    engine = await TestEngine.start({ BERTH_INTERNET_DENY: '203.0.114.0/24' }, inside('host'));
+    await Promise.all([serve('internet'), serve('host'), serve('internet', NAME_SERVER)]);
+    engine = await TestEngine.start(
+      { BERTH_INTERNET_DENY: '203.0.114.0/24', BERTH_INTERNET_DNS: '198.51.100.10' },
+      inside('host'),
+    );
     await engine.control.createSandbox({ name: 'offline' });
     await engine.control.createSandbox({ name: 'online', internet: true });
     await engine.control.createSandbox({ name: 'neighbor', internet: true });
@@ -157,7 +179,7 @@ describe.skipIf(engineMissing)(`lab hosts on the internet${why}`, () => {
   it('reach it only when they were made for it, under the name of the host', async () => {
     expect(await fetchFrom('online', '198.51.100.10')).toBe('from 203.0.113.2');
     expect(await fetchFrom('offline', '198.51.100.10')).toMatch(/\[7\]$/);
-    expect(await sh(engine, 'online', 'cat /etc/resolv.conf')).toBe('nameserver 1.1.1.1\nnameserver 9.9.9.9');
+    expect(await sh(engine, 'online', 'cat /etc/resolv.conf')).toBe('nameserver 198.51.100.10');
   });
 
   it('reach it from their containers', async () => {
@@ -166,6 +188,37 @@ describe.skipIf(engineMissing)(`lab hosts on the internet${why}`, () => {
     expect(await docker.ok('run', '--rm', 'busybox', 'wget', '-qO-', '-T3', 'http://198.51.100.10')).toBe(
       'from 203.0.113.2',
     );
+  });
+
+  it('know names beyond, in the lab host, in containers, and behind their own names', async () => {
+    const docker = await engine.docker('online');
+    await docker.ok('pull', '-q', 'busybox');
+    await docker.ok('network', 'create', 'named');
+    expect(await sh(engine, 'online', 'curl -sS --max-time 3 http://shop.example/')).toBe('from 203.0.113.2');
+    const fetch = ['busybox', 'wget', '-qO-', '-T3', 'http://shop.example/'];
+    expect(await docker.ok('run', '--rm', ...fetch)).toBe('from 203.0.113.2');
+    expect(await docker.ok('run', '--rm', '--network', 'named', ...fetch)).toBe('from 203.0.113.2');
+    const unknown = await docker.run([
+      'run',
+      '--rm',
+      '--network',
+      'named',
+      'busybox',
+      'nslookup',
+      'nobody.example',
+    ]);
+    expect(unknown.stdout).toContain('NXDOMAIN');
+    await docker.ok('network', 'create', '--internal', 'closed');
+    const closed = await docker.run([
+      'run',
+      '--rm',
+      '--network',
+      'closed',
+      'busybox',
+      'nslookup',
+      'shop.example',
+    ]);
+    expect(closed.stdout + closed.stderr).toContain('SERVFAIL');
   });
 
   it.each([
