@@ -145,7 +145,8 @@ async function runSteps(parts: ContainerParts, container: Container): Promise<{ 
     const missing = missingSource(container.record, error);
     if (missing.length === 0) throw error;
     const made = missing.map((path): Step => ({ kind: 'mkdir', path, mode: 0o755 }));
-    return run([...cleanupSteps(parts, container.record), ...made]);
+    const cut = parts.networks.cutSteps(container.record.networks);
+    return run([...cut, ...cleanupSteps(parts, container.record), ...made]);
   }
 }
 

@@ -244,6 +244,12 @@ export class Networks {
     ];
   }
 
+  /** The steps that cut the cables of a container whose start is tried again: with the namespace alone they would go later. */
+  cutSteps(attachments: readonly Attachment[]): Step[] {
+    const lines = attachments.flatMap(({ endpoint }) => (endpoint ? [`link delete ${endpoint.veth}`] : []));
+    return lines.length > 0 ? [ipBatch(lines)] : [];
+  }
+
   /** The steps that withdraw the ports of attachments that were released; cables go with the namespace. */
   disconnectSteps(attachments: readonly Attachment[]): Step[] {
     return hasPorts(attachments) ? [this.#rulesStep()] : [];
