@@ -174,5 +174,30 @@ describe.skipIf(engineMissing).each(dockerTargets('testcontainers').slice(0, 1))
       expect(container.getId()).toMatch(/^[0-9a-f]{64}$/);
       await container.stop({ timeout: 1 });
     });
+
+    it('connects containers by a network of its own, under names', async () => {
+      const { GenericContainer, Network, Wait } = library;
+      const network = await new Network().start();
+      const server = await new GenericContainer('busybox')
+        .withNetwork(network)
+        .withNetworkAliases('pages')
+        .withExposedPorts(80)
+        .withCommand([
+          'sh',
+          '-c',
+          'mkdir /www; echo hello from pages > /www/index.html; httpd -f -v -p 80 -h /www',
+        ])
+        .withWaitStrategy(Wait.forSuccessfulCommand('wget -qO- http://localhost/'))
+        .start();
+      const client = await new GenericContainer('busybox')
+        .withNetwork(network)
+        .withCommand(['sleep', '600'])
+        .start();
+      expect(server.getMappedPort(80)).toBeGreaterThan(1024);
+      const page = await client.exec(['wget', '-qO-', 'http://pages/']);
+      expect(page).toMatchObject({ exitCode: 0, stdout: 'hello from pages\n' });
+      await Promise.all([client.stop({ timeout: 0 }), server.stop({ timeout: 0 })]);
+      await network.stop();
+    });
   },
 );

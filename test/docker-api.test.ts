@@ -108,6 +108,29 @@ describe.skipIf(engineMissing).each(dockerTargets('api'))(
       expect(Object.keys(Field.parse(value))).toEqual(expect.arrayContaining(fields.split(' ')));
     });
 
+    it('wait answers by its condition: not running, the next exit, removal', async () => {
+      const name = `${label}-wait`;
+      const Code = z.object({ StatusCode: z.number() });
+      const wait = async (condition: string) =>
+        Code.parse((await request('POST', `/containers/${name}/wait?condition=${condition}`)).body)
+          .StatusCode;
+      await docker.ok('create', '--name', name, 'busybox', 'sh', '-c', 'sleep 0.3; exit 7');
+      expect(await wait('not-running')).toBe(0);
+      const next = wait('next-exit');
+      const removed = wait('removed');
+      let isRemoved = false;
+      void removed.then(() => {
+        isRemoved = true;
+      });
+      await docker.ok('start', name);
+      expect(await wait('')).toBe(7);
+      expect(await next).toBe(7);
+      expect(await wait('not-running')).toBe(7);
+      expect(isRemoved).toBe(false);
+      await docker.ok('rm', name);
+      expect(await removed).toBe(7);
+    });
+
     it('kill with any signal but another stop signal lets a paused container go on, and keeps it from restarting', async () => {
       const name = `${label}-signal`;
       await docker.ok('run', '-d', '--name', name, '--restart', 'always', 'busybox', 'sleep', '600');

@@ -1,6 +1,7 @@
 // Attaching by websocket, on Berth and, where BERTH_PEER names its socket, on a real dockerd.
 
 import { randomBytes } from 'node:crypto';
+import { connect } from 'node:net';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
 import { WebSocket } from 'ws';
@@ -84,6 +85,50 @@ describe.skipIf(engineMissing).each(dockerTargets('websocket'))(
     it('refuses a container that is not there', async () => {
       const attached = new Attached(docker, 'nosuch', 'stream=1');
       await expect(attached.isOpen).rejects.toThrow('status 404');
+    });
+
+    it.runIf(target.isBerth)('ends with a client that breaks the protocol, and serves others', async () => {
+      const name = unique('ws');
+      await docker.ok('run', '-di', '--name', name, 'busybox', 'cat');
+      const url = `/v1.47/containers/${name}/attach/ws?stream=1&stdin=1&stdout=1`;
+      const upgrade = [
+        `GET ${url} HTTP/1.1`,
+        'Host: docker',
+        'Connection: Upgrade',
+        'Upgrade: websocket',
+        'Sec-WebSocket-Version: 13',
+        'Sec-WebSocket-Key: dGhlIHNhbXBsZSBub25jZQ==',
+        '\r\n',
+      ].join('\r\n');
+      const talk = (bytes: Buffer) =>
+        new Promise<string>((resolve) => {
+          const socket = connect(docker.socket);
+          let said = '';
+          socket.on('data', (chunk) => {
+            said += chunk.toString('latin1');
+          });
+          socket.on('error', () => undefined);
+          socket.once('close', () => resolve(said));
+          socket.write(upgrade);
+          socket.once('data', () => socket.write(bytes));
+        });
+      const unmasked = Buffer.from([0x81, 0x05, ...Buffer.from('hello')]);
+      const endless = Buffer.concat([Buffer.from([0x82, 0xff]), Buffer.alloc(8, 0x7f), Buffer.alloc(4)]);
+      for (const bytes of [Buffer.alloc(4096, 0xff), unmasked, endless]) {
+        expect(await talk(bytes)).toMatch(/^HTTP\/1\.1 101 /);
+      }
+      const big = new Attached(docker, name, 'stream=1&stdin=1&stdout=1');
+      await big.isOpen;
+      big.socket.on('error', () => undefined);
+      big.socket.send(Buffer.alloc(4 * 2 ** 20));
+      await big.isClosed;
+      const attached = new Attached(docker, name, 'stream=1&stdin=1&stdout=1');
+      await attached.isOpen;
+      attached.socket.send('still here\n');
+      await expect.poll(() => attached.text, { timeout: 5000 }).toContain('still here\n');
+      attached.socket.close();
+      await attached.isClosed;
+      await docker.ok('rm', '-f', name);
     });
   },
 );
