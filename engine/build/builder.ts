@@ -11,7 +11,7 @@ import { checkDockerfile, planDockerfile } from './dockerfile/plan.ts';
 import { Executor } from './execute/executor.ts';
 import { reconcileSteps } from './execute/reconcile.ts';
 import { EMPTY } from './execute/snapshot.ts';
-import { exportResult } from './export/result.ts';
+import { Exporter } from './export/exporter.ts';
 import { StepCache } from './solve/cache.ts';
 import { Solver } from './solve/solver.ts';
 
@@ -24,21 +24,23 @@ export interface SandboxBuilder extends Builder {
 /** Opens it; half-done work of an engine before this one is taken away. */
 export async function openBuilder(parts: ContainerParts, sources: ImageSources): Promise<SandboxBuilder> {
   const executor = new Executor(parts, sources.catalogue);
+  const exporter = new Exporter(executor.parts, sources.catalogue);
   const cache = new StepCache();
   await reconcileSteps(parts, new Set());
   const resolver = (request: BuildRequest): ResolveImage => resolveImage(parts, sources, request);
   return {
-    async build(request: BuildRequest): Promise<BuildResult> {
-      const plan = await planDockerfile(request, resolver(request));
-      const solver = new Solver(executor, cache, request);
-      try {
-        const result = plan.root ? await solver.solve(plan.root) : undefined;
-        const snapshot = result?.kind === 'files' ? result.snapshot : EMPTY;
-        return await exportResult(executor.parts, sources, { plan, snapshot, request });
-      } finally {
-        await solver.dispose();
-      }
-    },
+    build: (request: BuildRequest): Promise<BuildResult> =>
+      exporter.during(async () => {
+        const plan = await planDockerfile(request, resolver(request));
+        const solver = new Solver(executor, cache, request);
+        try {
+          const result = plan.root ? await solver.solve(plan.root) : undefined;
+          const snapshot = result?.kind === 'files' ? result.snapshot : EMPTY;
+          return await exporter.export({ plan, snapshot, request });
+        } finally {
+          await solver.dispose();
+        }
+      }),
     check: (request) => checkDockerfile(request, resolver(request)),
     async usage(): Promise<readonly CacheRecord[]> {
       return cache.steps().map(describeStep);

@@ -91,9 +91,15 @@ export function readLayer(init: InitApi, diffId: string, signal?: AbortSignal): 
   return layerProcess(init, ['join', privateLayerDir(diffId), splitPath(diffId)], signal ? { signal } : {});
 }
 
-/** An overlay's upper directory as a layer archive. */
-export function packLayer(init: InitApi, directory: string, signal?: AbortSignal): AsyncGenerator<Buffer> {
-  return layerProcess(init, ['pack', directory], signal ? { signal } : {});
+/** An overlay's upper directory as a layer archive. @param latest seconds since the epoch: no time in it is later */
+export function packLayer(
+  init: InitApi,
+  directory: string,
+  signal?: AbortSignal,
+  latest?: number,
+): AsyncGenerator<Buffer> {
+  const limit = latest === undefined ? [] : ['-', String(latest)];
+  return layerProcess(init, ['pack', directory, ...limit], signal ? { signal } : {});
 }
 
 /** Runs a `layer` command; its output streams by, and it throws when the command fails or the signal aborts. */

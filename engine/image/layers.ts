@@ -10,10 +10,13 @@ import type { ImageStore } from './local.ts';
 export interface LayerHold {
   /** these stay from then on, those that are there by then */
   keep(diffIds: readonly string[]): Promise<void>;
-  /** puts a layer in its place, or drops it when it is there already */
-  adopt(layer: StagedLayer): Promise<void>;
+  /** puts a layer in its place; one that is there already is dropped (by `drop`, which discards it by default) */
+  adopt(layer: StagedLayer, drop?: DropLayer): Promise<void>;
   release(): void;
 }
+
+/** What becomes of a layer that nobody needs. */
+export type DropLayer = (layer: StagedLayer) => Promise<void>;
 
 /** Owns the directories of private layers. */
 export class LayerKeeper {
@@ -39,9 +42,9 @@ export class LayerKeeper {
         this.#lock.run(async () => {
           for (const diffId of diffIds) held.add(diffId);
         }),
-      adopt: (layer) => {
+      adopt: (layer, drop = (each) => discardLayer(this.#sandbox.init, each)) => {
         held.add(layer.diffId);
-        return this.#lock.run(() => this.#place(layer));
+        return this.#lock.run(() => this.#place(layer, drop));
       },
       release: () => {
         this.#holds.delete(held);
@@ -49,10 +52,10 @@ export class LayerKeeper {
     };
   }
 
-  async #place(layer: StagedLayer): Promise<void> {
+  async #place(layer: StagedLayer, drop: DropLayer): Promise<void> {
     const { init } = this.#sandbox;
     if (this.#images.layer(layer.diffId)) {
-      await discardLayer(init, layer);
+      await drop(layer);
       return;
     }
     await this.#images.addLayer(layer.diffId, layer);

@@ -18,6 +18,9 @@ import { TAR_END, tarHeader, tarPadding } from './tar.ts';
 
 const PLAIN_LAYER = 'application/vnd.oci.image.layer.v1.tar';
 
+/** What an archive has of an image. */
+export type SavedImage = Pick<LocalImage, 'id' | 'rawConfig' | 'layers'>;
+
 /** An image and the tags (full form) that it is saved with. */
 interface Chosen {
   image: LocalImage;
@@ -63,7 +66,7 @@ function tagsOfRepository(parts: ContainerParts, name: string): { image: LocalIm
 export async function* saveImages(
   parts: ContainerParts,
   catalogue: Catalogue,
-  chosen: readonly Chosen[],
+  chosen: readonly { image: SavedImage; tags: readonly string[] }[],
   signal: AbortSignal,
 ): AsyncGenerator<Uint8Array> {
   const hold = parts.layers.hold();
@@ -121,7 +124,7 @@ function describe(manifest: string, tags: readonly string[]): object[] {
 }
 
 /** The image-spec's manifest of an image as it is saved. */
-function manifestOf(image: LocalImage): string {
+function manifestOf(image: SavedImage): string {
   return JSON.stringify({
     schemaVersion: 2,
     mediaType: MEDIA_TYPES.manifest,

@@ -50,7 +50,7 @@ static int open_split(const char *path, bool writes)
 
 static int usage(void)
 {
-	fputs("usage: berth-init layer unpack DIR SPLIT | join DIR SPLIT | pack DIR [SPLIT LATEST] | receive DIR\n", stderr);
+	fputs("usage: berth-init layer unpack DIR SPLIT | join DIR SPLIT | pack DIR [SPLIT|- LATEST] | receive DIR\n", stderr);
 	return 2;
 }
 
@@ -61,7 +61,7 @@ int layer_main(int argc, char **argv)
 	umask(0);
 	const char *verb = argv[0], *directory = argv[1];
 	if (strcmp(verb, "pack") == 0) {
-		int record = argc > 3 ? open_split(argv[2], true) : -1;
+		int record = argc > 3 && strcmp(argv[2], "-") != 0 ? open_split(argv[2], true) : -1;
 		enter(directory);
 		layer_pack(record, argc > 3 ? strtoll(argv[3], NULL, 10) : INT64_MAX);
 		return 0;
