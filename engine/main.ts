@@ -8,10 +8,13 @@ import { controlSocketPath, createControlServer, isAnswering, listenControl } fr
 import { Tenants } from './control/tenant.ts';
 import { messageOf } from './errors.ts';
 import { openCatalogue } from './image/catalogue.ts';
+import { SharedCollector } from './image/shared-collector.ts';
+import { SharedStore } from './image/shared-store.ts';
 import { Links } from './link/links.ts';
 import { createLogger, type Logger } from './log.ts';
 import { Registries } from './registry/registries.ts';
 import { openCgroups } from './runtime/cgroup-host.ts';
+import { UID_RANGE } from './runtime/sandbox-spec.ts';
 import { DiskTemplates } from './sandbox/disk-template.ts';
 import { groupId } from './sandbox/host-image.ts';
 import { acquireInstance, cgroupParent } from './sandbox/instance.ts';
@@ -19,6 +22,7 @@ import type { SandboxHooks } from './sandbox/lab-host.ts';
 import { SandboxManager } from './sandbox/manager.ts';
 import { hostPaths } from './sandbox/paths.ts';
 import { parseSettings, type Settings } from './settings.ts';
+import { withSetupLock } from './setup/setup-lock.ts';
 
 /** Docker's default profile, in the format of containers-common, put there by set-up. */
 async function readSeccompProfile(dataDir: string): Promise<unknown> {
@@ -37,6 +41,21 @@ async function run(settings: Settings, log: Logger): Promise<void> {
 
   const catalogue = await openCatalogue(settings.dataDir);
   const registries = new Registries(settings.registries);
+  const shared = await SharedStore.open(
+    settings.dataDir,
+    {
+      launchBinary: host.launchBinary,
+      initBinary: host.initBinary,
+      // the range after the last that a sandbox may get
+      uidBase: settings.uidBase + settings.maxSandboxes * UID_RANGE,
+    },
+    log,
+  );
+  const collector = new SharedCollector(
+    shared,
+    { catalogue, sandboxesDir: host.sandboxes, lock: (work) => withSetupLock(settings.dataDir, work) },
+    log,
+  );
   const seccompProfile = await readSeccompProfile(settings.dataDir);
   const cgroups = await openCgroups(cgroupParent(settings.dataDir));
   const activity = new ActivityHub();
@@ -45,6 +64,7 @@ async function run(settings: Settings, log: Logger): Promise<void> {
       createTenant(sandbox, {
         catalogue,
         registries,
+        shared,
         seccompProfile,
         log: log.child({ sandbox: sandbox.name }),
       }),
@@ -62,6 +82,7 @@ async function run(settings: Settings, log: Logger): Promise<void> {
     },
     changed(sandbox, state) {
       activity.publish(sandbox.id, { kind: 'sandbox', state });
+      if (state === 'deleted' || state === 'reset') collector.schedule();
     },
   };
   const links = new Links(settings.runDir, settings.uidBase, settings.internet);
@@ -70,6 +91,7 @@ async function run(settings: Settings, log: Logger): Promise<void> {
     { defaults: settings.sandboxDefaults, maxSandboxes: settings.maxSandboxes, uidBase: settings.uidBase },
   );
   await manager.open();
+  collector.schedule();
   const server = createControlServer({ manager, tenants, activity, catalogue, log });
   await listenControl(server, controlSocket, settings.serverGid);
   log.info({ socket: controlSocket, data: settings.dataDir }, 'engine is ready');
@@ -77,6 +99,7 @@ async function run(settings: Settings, log: Logger): Promise<void> {
   const signal = await untilSignal();
   log.info({ signal }, 'engine ends; sandboxes go on');
   server.close();
+  await collector.dispose();
   await manager.release();
   server.closeAllConnections();
   await cgroups.dispose();

@@ -7,6 +7,7 @@ import path from 'node:path';
 import { Readable } from 'node:stream';
 import pino from 'pino';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { SharedStore } from '../image/shared-store.ts';
 import { Registries } from '../registry/registries.ts';
 import { createTenant, type Tenant } from './tenant.ts';
 import { FakeInit } from './test/fake-init.ts';
@@ -71,6 +72,11 @@ describe('the operations of the Docker Engine API', () => {
         readLayer: () => Readable.from([]),
       },
       registries: new Registries({ hosts: [], mirrors: [], insecure: [] }),
+      shared: await SharedStore.open(
+        stateDir,
+        { launchBinary: '', initBinary: '', uidBase: 0 },
+        pino({ level: 'silent' }),
+      ),
       log: pino({ level: 'silent' }),
       seccompProfile: { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [] },
     });

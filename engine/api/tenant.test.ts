@@ -8,25 +8,28 @@ import { Readable } from 'node:stream';
 import pino from 'pino';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { z } from 'zod';
+import { digestOf } from '../image/blobs.ts';
 import type { Catalogue, CatalogueEntry } from '../image/catalogue.ts';
+import { SharedStore } from '../image/shared-store.ts';
 import { Registries } from '../registry/registries.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
 import { createTenant, type Tenant } from './tenant.ts';
 import { FakeInit } from './test/fake-init.ts';
 
-const ID = `sha256:${'1'.repeat(64)}`;
+const CONFIG: CatalogueEntry['config'] = {
+  architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
+  os: 'linux',
+  config: { Cmd: ['sh'] },
+  rootfs: { type: 'layers', diff_ids: [`sha256:${'3'.repeat(64)}`] },
+};
+const ID = digestOf(JSON.stringify(CONFIG));
 const ENTRY: CatalogueEntry = {
   references: ['docker.io/library/busybox:latest'],
   id: ID,
   manifestDigest: `sha256:${'2'.repeat(64)}`,
   manifestSize: 1,
-  config: {
-    architecture: process.arch === 'arm64' ? 'arm64' : 'amd64',
-    os: 'linux',
-    config: { Cmd: ['sh'] },
-    rootfs: { type: 'layers', diff_ids: [`sha256:${'3'.repeat(64)}`] },
-  },
-  rawConfig: '',
+  config: CONFIG,
+  rawConfig: JSON.stringify(CONFIG),
   layers: [
     {
       digest: `sha256:${'4'.repeat(64)}`,
@@ -74,6 +77,11 @@ async function boot(): Promise<void> {
   tenant = await createTenant(sandbox, {
     catalogue: CATALOGUE,
     registries: new Registries({ hosts: [], mirrors: [], insecure: [] }),
+    shared: await SharedStore.open(
+      stateDir,
+      { launchBinary: '', initBinary: '', uidBase: 0 },
+      pino({ level: 'silent' }),
+    ),
     log: pino({ level: 'silent' }),
     seccompProfile: { defaultAction: 'SCMP_ACT_ERRNO', syscalls: [] },
   });

@@ -23,6 +23,8 @@ import { ExecStore } from '../exec/store.ts';
 import type { Catalogue } from '../image/catalogue.ts';
 import { LayerKeeper } from '../image/layers.ts';
 import { ImageStore } from '../image/local.ts';
+import type { ImageSources } from '../image/pull.ts';
+import type { SharedStore } from '../image/shared-store.ts';
 import type { Logger } from '../log.ts';
 import { Networks } from '../network/networks.ts';
 import type { Registries } from '../registry/registries.ts';
@@ -49,6 +51,7 @@ import { ApiServer } from './server.ts';
 export interface TenantDeps {
   catalogue: Catalogue;
   registries: Registries;
+  shared: SharedStore;
   log: Logger;
   /** Docker's default, containers-common format (engine/runtime/seccomp.ts) */
   seccompProfile: unknown;
@@ -66,7 +69,8 @@ const DaemonRecord = z.object({ created: z.string() });
 /** Builds the daemon of a sandbox that is up: reads its records and sets right what changed while nobody looked. */
 export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<Tenant> {
   const { init, stateDir } = sandbox;
-  const { catalogue, registries, log, seccompProfile } = deps;
+  const { catalogue, registries, shared, log, seccompProfile } = deps;
+  const sources: ImageSources = { catalogue, registries, shared };
   const events = new EventBus();
   const [images, containers, created, swapLimit] = await Promise.all([
     ImageStore.open(stateDir, catalogue),
@@ -93,7 +97,7 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     sandbox,
     containers,
     images,
-    layers: new LayerKeeper(sandbox, images, () => [
+    layers: new LayerKeeper(sandbox, images, shared, () => [
       ...containers.list().map(({ record }) => record.layers),
       builder?.layersInUse() ?? [],
     ]),
@@ -116,7 +120,7 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
   await reconcileContainers(parts);
   await parts.volumeMounts.reconcile(parts);
   await reconcileExecs(parts);
-  builder = await openBuilder(parts, { catalogue, registries });
+  builder = await openBuilder(parts, sources);
   await parts.layers.reconcile();
   const fronts = await openFronts({
     builder,
@@ -131,8 +135,8 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     ...containerRoutes(parts),
     ...containerStreamRoutes(parts),
     ...execRoutes(parts),
-    ...imageRoutes(parts, { catalogue, registries }),
-    ...registryRoutes(parts, { catalogue, registries }),
+    ...imageRoutes(parts, sources),
+    ...registryRoutes(parts, sources),
     ...buildSessionRoutes(fronts),
     ...eventRoutes(events),
     ...networkRoutes(parts),

@@ -3,9 +3,12 @@
 import { createHash } from 'node:crypto';
 import { Readable } from 'node:stream';
 import { createGunzip } from 'node:zlib';
-import { InvalidParameter, messageOf } from '../errors.ts';
+import { EngineError, InvalidParameter, messageOf } from '../errors.ts';
 
 export type Bytes = AsyncIterable<Uint8Array>;
+
+/** Output is taken in pieces of this size: fewer of them are quicker. */
+const CHUNK = 128 * 1024;
 
 /** Reads a stream of chunks in portions of any size. */
 export class ByteReader {
@@ -86,29 +89,39 @@ export class Digester {
   }
 }
 
-const OTHER_COMPRESSIONS: readonly [name: string, magic: readonly number[]][] = [
+export type Compression = 'gzip' | 'bzip2' | 'xz' | 'zstd';
+
+const MAGIC: readonly [name: Compression, bytes: readonly number[]][] = [
+  ['gzip', [0x1f, 0x8b]],
   ['bzip2', [0x42, 0x5a, 0x68]],
   ['xz', [0xfd, 0x37, 0x7a, 0x58, 0x5a, 0x00]],
   ['zstd', [0x28, 0xb5, 0x2f, 0xfd]],
 ];
 
-/** Decompresses gzip; throws InvalidParameter for what Berth cannot decompress. */
-export async function* decompress(source: Bytes): AsyncGenerator<Uint8Array> {
+/** How something that begins so is compressed; undefined when it is not. Six bytes are enough. */
+export function compressionOf(start: Uint8Array): Compression | undefined {
+  return MAGIC.find(([, magic]) => magic.every((byte, index) => start[index] === byte))?.[0];
+}
+
+/** Decompresses gzip, and passes on what is not compressed. Throws InvalidParameter for other compressions. */
+export async function* decompressGzip(source: Bytes): AsyncGenerator<Uint8Array> {
   const reader = new ByteReader(source);
-  const start = await reader.peek(6);
-  const other = OTHER_COMPRESSIONS.find(([, magic]) => magic.every((byte, index) => start[index] === byte));
-  if (other) throw new InvalidParameter(`archives compressed by ${other[0]} are not supported; use gzip`);
-  if (start[0] !== 0x1f || start[1] !== 0x8b) {
-    yield* reader.all();
-    return;
-  }
-  const input = Readable.from(reader.all());
-  const output = createGunzip();
+  const compression = compressionOf(await reader.peek(6));
+  if (compression === undefined) yield* reader.all();
+  else if (compression === 'gzip') yield* gunzip(reader.all());
+  else throw new InvalidParameter(`${compression} is not supported here`);
+}
+
+/** Throws InvalidParameter for what is no gzip. */
+export async function* gunzip(source: Bytes): AsyncGenerator<Uint8Array> {
+  const input = Readable.from(source);
+  const output = createGunzip({ chunkSize: CHUNK });
   input.once('error', (error) => output.destroy(error));
   input.pipe(output);
   try {
     for await (const chunk of output) yield chunk;
   } catch (error) {
+    if (error instanceof EngineError) throw error;
     throw new InvalidParameter(`gzip: ${messageOf(error)}`, { cause: error });
   } finally {
     input.destroy();

@@ -72,10 +72,11 @@ export class ConfigStore {
     return this.configs.get(id);
   }
 
-  async add(id: string, rawConfig: string): Promise<void> {
+  async add(id: string, rawConfig: string): Promise<OciImageConfig> {
     const config = parseImageConfig(rawConfig);
     await writeJsonText(path.join(this.directory, this.nameOf(id)), rawConfig);
     this.configs.set(id, { rawConfig, config });
+    return config;
   }
 
   async remove(id: string): Promise<void> {

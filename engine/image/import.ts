@@ -2,9 +2,9 @@
 
 import type { ContainerParts } from '../container/parts.ts';
 import { formatNanos, nowNanos } from '../events/clock.ts';
-import { type Bytes, decompress } from './bytes.ts';
+import type { Bytes } from './bytes.ts';
 import { applyChanges } from './changes.ts';
-import { unpackLayer } from './layer-tool.ts';
+import { decompress, unpackLayer } from './layer-tool.ts';
 import { GO_ARCHITECTURE } from './manifest.ts';
 import type { OciImageConfig } from './oci-image.ts';
 import { newTag } from './tag.ts';
@@ -17,18 +17,19 @@ export interface ImportOptions {
   signal: AbortSignal;
 }
 
-/** Makes an image of an archive, compressed by gzip or not, and gives its id. */
+/** Makes an image of an archive, compressed or not, and gives its id. */
 export async function importImage(
   parts: ContainerParts,
   archive: Bytes,
   options: ImportOptions,
 ): Promise<string> {
   const { images, layers, events } = parts;
+  const { init } = parts.sandbox;
   const reference = options.repo === '' ? undefined : newTag(options.repo, options.tag);
   const config = applyChanges({}, options.changes);
   const hold = layers.hold();
   try {
-    const layer = await unpackLayer(parts.sandbox.init, decompress(archive), options.signal);
+    const layer = await unpackLayer(init, decompress(init, archive, options.signal), options.signal);
     await hold.adopt(layer);
     const created = formatNanos(nowNanos());
     const next: OciImageConfig = {

@@ -4,7 +4,7 @@ import { randomBytes } from 'node:crypto';
 import { messageOf, SystemError } from '../errors.ts';
 import type { InitApi, ProcessSpec, Step } from '../sandbox/init-types.ts';
 import { IN_SANDBOX } from '../sandbox/sandbox.ts';
-import { type Bytes, Digester } from './bytes.ts';
+import { ByteReader, type Bytes, type Compression, compressionOf, Digester, gunzip } from './bytes.ts';
 import { layerDirName } from './layer.ts';
 
 const SIGKILL = 9;
@@ -102,16 +102,50 @@ export function packLayer(
   return layerProcess(init, ['pack', directory, ...limit], signal ? { signal } : {});
 }
 
-/** Runs a `layer` command; its output streams by, and it throws when the command fails or the signal aborts. */
-export async function* layerProcess(
+/** Programs of the lab host: what an archive becomes costs the student, not the engine. */
+const DECOMPRESSORS: Record<Exclude<Compression, 'gzip'>, readonly string[]> = {
+  bzip2: ['bzip2', '-dc'],
+  xz: ['xz', '-dc', '--memlimit-decompress=256MiB'],
+  zstd: ['zstd', '-dcq', '--memory=256MB'],
+};
+
+/** Decompresses gzip, bzip2, xz and zstd, and passes on what is not compressed. Throws InvalidParameter. */
+export async function* decompress(
+  init: InitApi,
+  source: Bytes,
+  signal?: AbortSignal,
+): AsyncGenerator<Uint8Array> {
+  const reader = new ByteReader(source);
+  const compression = compressionOf(await reader.peek(6));
+  if (compression === undefined) {
+    yield* reader.all();
+  } else if (compression === 'gzip') {
+    yield* gunzip(reader.all());
+  } else {
+    const options = { input: reader.all(), ...(signal ? { signal } : {}) };
+    yield* sandboxProcess(init, DECOMPRESSORS[compression], options);
+  }
+}
+
+/** Runs a `layer` command. */
+export function layerProcess(
   init: InitApi,
   args: readonly string[],
+  options: { input?: Bytes; signal?: AbortSignal; onMessage?(text: string): void },
+): AsyncGenerator<Buffer> {
+  return sandboxProcess(init, ['/usr/sbin/berth-init', 'layer', ...args], options);
+}
+
+/** Runs a program of the sandbox; its output streams by, and it throws when the command fails or the signal aborts. */
+async function* sandboxProcess(
+  init: InitApi,
+  argv: readonly string[],
   options: { input?: Bytes; signal?: AbortSignal; onMessage?(text: string): void },
 ): AsyncGenerator<Buffer> {
   const { input, signal } = options;
   const spec: ProcessSpec = {
     key: `layer.${randomBytes(8).toString('hex')}`,
-    argv: ['/usr/sbin/berth-init', 'layer', ...args],
+    argv,
     env: ['PATH=/usr/sbin:/usr/bin:/sbin:/bin'],
     openStdin: input !== undefined,
     stdinOnce: input !== undefined,

@@ -23,12 +23,22 @@ export class LayerKeeper {
   readonly #sandbox: Sandbox;
   readonly #images: ImageStore;
   readonly #ofContainers: () => readonly (readonly string[])[];
+  readonly #shared: { noteUnused(): void };
   readonly #lock = new Mutex();
   readonly #holds = new Set<Set<string>>();
 
-  /** @param ofContainers directory names of the layers that each container uses */
-  constructor(sandbox: Sandbox, images: ImageStore, ofContainers: () => readonly (readonly string[])[]) {
+  /**
+   * @param shared is told when shared layers may be unused
+   * @param ofContainers directory names of the layers that each container uses
+   */
+  constructor(
+    sandbox: Sandbox,
+    images: ImageStore,
+    shared: { noteUnused(): void },
+    ofContainers: () => readonly (readonly string[])[],
+  ) {
     this.#sandbox = sandbox;
+    this.#shared = shared;
     this.#images = images;
     this.#ofContainers = ofContainers;
   }
@@ -68,7 +78,7 @@ export class LayerKeeper {
     }
   }
 
-  /** Removes layers that nothing needs, and gives their diff ids and the bytes of their files. */
+  /** Removes own layers that nothing needs, lets go of shared ones, and gives the diff ids of the own with the bytes of their files. */
   collect(): Promise<Map<string, number>> {
     return this.#lock.run(async () => {
       const removed = new Map<string, number>();
@@ -85,6 +95,9 @@ export class LayerKeeper {
         await this.#sandbox.init.start([...removed.keys()].flatMap(removeLayerSteps));
         await this.#images.forgetLayers([...removed.keys()]);
       }
+      const isNeeded = (diffId: string) =>
+        inContainers.has(layerDirName(diffId)) || [...this.#holds].some((held) => held.has(diffId));
+      if (await this.#images.forgetShared(isNeeded)) this.#shared.noteUnused();
       return removed;
     });
   }

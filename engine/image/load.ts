@@ -5,9 +5,9 @@ import { z } from 'zod';
 import type { ContainerParts } from '../container/parts.ts';
 import { InvalidParameter, messageOf } from '../errors.ts';
 import { digestOf } from './blobs.ts';
-import { ByteReader, type Bytes, decompress } from './bytes.ts';
+import { ByteReader, type Bytes, compressionOf } from './bytes.ts';
 import { parseImageConfig } from './config-store.ts';
-import { discardLayer, type StagedLayer, unpackLayer } from './layer-tool.ts';
+import { decompress, discardLayer, type StagedLayer, unpackLayer } from './layer-tool.ts';
 import type { LayerHold } from './layers.ts';
 import { GO_ARCHITECTURE } from './manifest.ts';
 import { OciManifest, Sha256Digest } from './oci-image.ts';
@@ -75,7 +75,7 @@ class Contents {
   }
 }
 
-/** Loads every image of an archive, compressed by gzip or not; gives the lines that the client shows. */
+/** Loads every image of an archive, compressed or not; gives the lines that the client shows. */
 export async function loadImages(
   parts: ContainerParts,
   archive: Bytes,
@@ -86,7 +86,7 @@ export async function loadImages(
   const contents = new Contents();
   const hold = layers.hold();
   try {
-    for await (const member of readTar(decompress(archive)))
+    for await (const member of readTar(decompress(init, archive, signal)))
       await takeMember(parts, contents, hold, member, signal);
     const found = imagesOf(contents);
     if (found.length === 0) throw new InvalidParameter('the archive has no manifest.json and no index.json');
@@ -121,10 +121,10 @@ async function takeMember(
   }
   const reader = new ByteReader(member.body);
   const start = await reader.peek(512);
-  const isCompressed = start[0] === 0x1f && start[1] === 0x8b;
-  if (isCompressed || looksLikeTar(start)) {
+  if (compressionOf(start) !== undefined || looksLikeTar(start)) {
     if (contents.layers.size >= MAX_LAYERS) throw new InvalidParameter('the archive has too many layers');
-    const layer = await unpackLayer(parts.sandbox.init, decompress(reader.all()), signal);
+    const { init } = parts.sandbox;
+    const layer = await unpackLayer(init, decompress(init, reader.all(), signal), signal);
     contents.layers.set(member.name, layer.diffId);
     contents.staged.push(layer);
     return;

@@ -17,6 +17,7 @@ import {
   type Reference,
   withDefaultTag,
 } from './reference.ts';
+import { SharedLayer } from './shared-store.ts';
 
 const PrivateLayer = z.object({
   /** bytes of its files */
@@ -44,6 +45,8 @@ export interface LayerOrigin {
   repository: string;
 }
 
+const SharedFacts = SharedLayer.omit({ diffId: true });
+
 const Records = z.object({
   version: z.literal(1),
   /** full reference to image id */
@@ -54,6 +57,8 @@ const Records = z.object({
   layers: z.record(z.string(), PrivateLayer).default({}),
   /** by diff id: which compressed blob a layer is in registries, and in which repositories that is known to be */
   origins: z.record(z.string(), Origin).default({}),
+  /** layers of the shared store that images or containers here need, by diff id: as long as they are named here they stay there */
+  shared: z.record(z.string(), SharedFacts).default({}),
 });
 type Records = z.infer<typeof Records>;
 
@@ -92,12 +97,24 @@ export class ImageStore {
       path.join(stateDir, 'image-configs'),
       Object.keys(records?.images ?? {}),
     );
-    return new ImageStore(
+    const store = new ImageStore(
       file,
       catalogue,
-      records ?? { version: 1, references: {}, images: {}, layers: {}, origins: {} },
+      records ?? { version: 1, references: {}, images: {}, layers: {}, origins: {}, shared: {} },
       configs,
     );
+    await store.keepCatalogueImages();
+    return store;
+  }
+
+  /** Images that were pulled from the catalogue by an engine that did not keep their configurations. */
+  private async keepCatalogueImages(): Promise<void> {
+    for (const id of Object.keys(this.records.images)) {
+      const entry = this.configs.get(id) ? undefined : this.catalogue.byId(id);
+      if (!entry) continue;
+      await this.configs.add(id, entry.rawConfig);
+      await this.change((records) => this.noteCatalogueLayers(records, entry.config.rootfs.diff_ids));
+    }
   }
 
   list(): LocalImage[] {
@@ -141,9 +158,15 @@ export class ImageStore {
       const dirName = `overlay2/${layerDirName(diffId)}`;
       return { digest: diffId, diffId, size: own.archiveSize, unpackedSize: own.size, dirName };
     }
+    const shared = this.records.shared[diffId];
+    if (shared) return { ...shared, diffId, dirName: layerDirName(diffId) };
+    return this.catalogueLayer(diffId);
+  }
+
+  private catalogueLayer(diffId: string): CatalogueLayer | undefined {
     for (const { layers } of this.catalogue.list()) {
-      const shared = layers.find((layer) => layer.diffId === diffId);
-      if (shared) return shared;
+      const found = layers.find((layer) => layer.diffId === diffId);
+      if (found) return found;
     }
     return undefined;
   }
@@ -160,6 +183,26 @@ export class ImageStore {
     });
   }
 
+  /** Records shared layers before an image that has them. */
+  addShared(layers: readonly SharedLayer[]): Promise<void> {
+    return this.change((records) => {
+      for (const layer of layers) note(records, layer);
+    });
+  }
+
+  /** Forgets the shared layers that neither an image nor anything else needs; true when there were any. */
+  async forgetShared(isNeeded: (diffId: string) => boolean): Promise<boolean> {
+    const ofImages = new Set(this.list().flatMap((image) => image.layers.map((layer) => layer.diffId)));
+    const unused = Object.keys(this.records.shared).filter(
+      (diffId) => !ofImages.has(diffId) && !isNeeded(diffId),
+    );
+    if (unused.length === 0) return false;
+    await this.change((records) => {
+      for (const diffId of unused) delete records.shared[diffId];
+    });
+    return true;
+  }
+
   forgetLayers(diffIds: readonly string[]): Promise<void> {
     return this.change((records) => {
       for (const diffId of diffIds) delete records.layers[diffId];
@@ -169,14 +212,13 @@ export class ImageStore {
   /** Adds an image whose layers are all there, and gives its id. */
   async addImage(rawConfig: string, parent = ''): Promise<string> {
     const id = digestOf(rawConfig);
-    if (this.catalogue.byId(id) === undefined) {
-      const isNew = this.records.images[id] === undefined;
-      if (isNew && Object.keys(this.records.images).length >= MAX_IMAGES) {
-        throw new InvalidParameter(`this lab host has ${MAX_IMAGES} images; remove some`);
-      }
-      await this.configs.add(id, rawConfig);
+    const isNew = this.records.images[id] === undefined;
+    if (isNew && Object.keys(this.records.images).length >= MAX_IMAGES) {
+      throw new InvalidParameter(`this lab host has ${MAX_IMAGES} images; remove some`);
     }
+    const config = await this.configs.add(id, rawConfig);
     await this.change((records) => {
+      this.noteCatalogueLayers(records, config.rootfs.diff_ids);
       records.images[id] = {
         tagged: formatNanos(nowNanos()),
         ...(parent === '' ? {} : { parent }),
@@ -245,8 +287,12 @@ export class ImageStore {
   }
 
   /** Gives an image references (full form), taking them from the image that had them. */
-  addReferences(id: string, references: readonly string[]): Promise<void> {
-    return this.change((records) => {
+  async addReferences(id: string, references: readonly string[]): Promise<void> {
+    // an image of the catalogue stays the sandbox's when set-up replaces it there
+    const entry = this.configs.get(id) ? undefined : this.catalogue.byId(id);
+    if (entry) await this.configs.add(id, entry.rawConfig);
+    await this.change((records) => {
+      if (entry) this.noteCatalogueLayers(records, entry.config.rootfs.diff_ids);
       for (const reference of references) records.references[reference] = id;
       if (Object.keys(records.references).length > MAX_REFERENCES) {
         throw new InvalidParameter(`this lab host has ${MAX_REFERENCES} image references; remove some`);
@@ -272,6 +318,14 @@ export class ImageStore {
     await this.configs.remove(id);
   }
 
+  /** The facts of layers that are the catalogue's now, and may not be for ever. */
+  private noteCatalogueLayers(records: Records, diffIds: readonly string[]): void {
+    for (const diffId of diffIds) {
+      const layer = records.layers[diffId] ? undefined : this.catalogueLayer(diffId);
+      if (layer) note(records, layer);
+    }
+  }
+
   private change(edit: (records: Records) => void): Promise<void> {
     return this.lock.run(async () => {
       const next = structuredClone(this.records);
@@ -280,4 +334,8 @@ export class ImageStore {
       this.records = next;
     });
   }
+}
+
+function note(records: Records, { diffId, digest, size, unpackedSize }: SharedLayer): void {
+  records.shared[diffId] = { digest, size, unpackedSize };
 }

@@ -137,9 +137,9 @@ export function parseIndex(manifest: Manifest): Index {
 /** Throws SystemError when it is none, or is of something else than an image. */
 export function parseManifest(manifest: Manifest): OciManifest {
   const { mediaType } = manifest;
-  if (/manifest\.v1\+/.test(mediaType)) {
+  if (/distribution\.manifest\.v1\+/.test(mediaType)) {
     throw new SystemError(
-      `[DEPRECATION NOTICE] Docker Image Format v1 and Docker Image manifest version 2, schema 1 support is not there: ask the image's author for a newer one`,
+      'Docker Image Format v1 and Docker Image manifest version 2, schema 1 are not supported: ask the author of the image for a newer one',
     );
   }
   const parsed = parseAs(ImageManifest, manifest, 'manifest');

@@ -34,6 +34,11 @@ export class ItemProgress {
     this.#report = report;
   }
 
+  /** Passes on what is told of the same thing under another id. */
+  relay(): Report {
+    return (line) => this.#report({ ...line, id: this.#id });
+  }
+
   step(status: string): void {
     this.#report({ status, progressDetail: {}, id: this.#id });
   }

@@ -5,14 +5,13 @@ import { NotFound, SystemError } from '../errors.ts';
 import type { Credentials } from '../registry/credentials.ts';
 import { RegistryError } from '../registry/errors.ts';
 import type { OpenedRepository, Registries } from '../registry/registries.ts';
-import { decompress } from './bytes.ts';
 import { MAX_CONFIG, parseImageConfig } from './config-store.ts';
 import { BlobDownload } from './download.ts';
-import { discardLayer, type StagedLayer, unpackLayer } from './layer-tool.ts';
 import type { LayerHold } from './layers.ts';
 import { fetchManifest, matchesPlatform, type Platform, showPlatform } from './manifest.ts';
 import type { OciManifest } from './oci-image.ts';
-import { ItemProgress, type Report, shortDigest } from './progress.ts';
+import type { Report } from './progress.ts';
+import { pullLayers } from './pull-layers.ts';
 import {
   familiarName,
   familiarReference,
@@ -20,8 +19,7 @@ import {
   type Reference,
   repositoryName,
 } from './reference.ts';
-
-const PARALLEL_LAYERS = 3;
+import type { SharedStore } from './shared-store.ts';
 
 export interface RegistryPull {
   credentials: Credentials;
@@ -31,6 +29,7 @@ export interface RegistryPull {
 
 interface Sources {
   registries: Registries;
+  shared: SharedStore;
 }
 
 /** Docker Hub does not tell a private repository from none. */
@@ -43,13 +42,13 @@ export function accessDenied(reference: Reference): NotFound {
 /** Pulls one tag or digest. Throws NotFound in Docker's words, and Unreachable. */
 export async function pullFromRegistry(
   parts: ContainerParts,
-  { registries }: Sources,
+  sources: Sources,
   reference: Reference,
   platform: Platform,
   pull: RegistryPull,
 ): Promise<void> {
-  const opened = await registries.open(parts.sandbox.init, reference, pull);
-  const { isNew } = await pullReference(parts, opened, reference, platform, pull);
+  const opened = await sources.registries.open(parts.sandbox.init, reference, pull);
+  const { isNew } = await pullReference(parts, sources, opened, reference, platform, pull);
   const news = isNew ? 'Downloaded newer image' : 'Image is up to date';
   pull.report({ status: `Status: ${news} for ${familiarReference(reference)}` });
 }
@@ -57,18 +56,18 @@ export async function pullFromRegistry(
 /** Pulls every tag of a repository. */
 export async function pullAllFromRegistry(
   parts: ContainerParts,
-  { registries }: Sources,
+  sources: Sources,
   base: Reference,
   platform: Platform,
   pull: RegistryPull,
 ): Promise<void> {
-  const opened = await registries.open(parts.sandbox.init, base, pull);
+  const opened = await sources.registries.open(parts.sandbox.init, base, pull);
   const tags = await opened.repository.tags(pull.signal).catch((error: unknown) => {
     throw isDenied(error) ? accessDenied(base) : error;
   });
   let isAnyNew = false;
   for (const tag of tags) {
-    const { isNew } = await pullReference(parts, opened, { ...base, tag }, platform, pull);
+    const { isNew } = await pullReference(parts, sources, opened, { ...base, tag }, platform, pull);
     isAnyNew ||= isNew;
   }
   const news = isAnyNew ? 'Downloaded newer image' : 'Image is up to date';
@@ -77,6 +76,7 @@ export async function pullAllFromRegistry(
 
 async function pullReference(
   parts: ContainerParts,
+  sources: Sources,
   opened: OpenedRepository,
   reference: Reference,
   platform: Platform,
@@ -101,7 +101,7 @@ async function pullReference(
   const isNew = images.byReference(reference)?.id !== id;
   const hold = parts.layers.hold();
   try {
-    if (!images.byId(id)) await pullContent(parts, opened, reference, manifest, hold, pull);
+    if (!images.byId(id)) await pullContent(parts, sources, opened, reference, manifest, hold, pull);
     await images.addReferences(id, names);
   } finally {
     hold.release();
@@ -124,110 +124,28 @@ async function pullReference(
 /** Configuration and layers; the image is recorded when all of it is there and right. */
 async function pullContent(
   parts: ContainerParts,
-  { repository }: OpenedRepository,
+  sources: Sources,
+  opened: OpenedRepository,
   reference: Reference,
   manifest: OciManifest,
   hold: LayerHold,
   { report, signal }: RegistryPull,
 ): Promise<void> {
   const { images } = parts;
-  const download = new BlobDownload(repository, manifest.config, signal);
+  const download = new BlobDownload(opened.repository, manifest.config, signal);
   const rawConfig = (await download.whole(MAX_CONFIG)).toString('utf8');
   const diffIds = parseImageConfig(rawConfig).rootfs.diff_ids;
   if (diffIds.length !== manifest.layers.length) {
     throw new SystemError('invalid rootfs in image configuration');
   }
-  const wanted = new Map(
-    manifest.layers.map((blob, index) => {
-      const diffId = diffIds[index] ?? '';
-      return [diffId, { blob, diffId, progress: new ItemProgress(shortDigest(blob.digest), report) }];
-    }),
-  );
+  const wanted = manifest.layers.map((blob, index) => ({ blob, diffId: diffIds[index] ?? '' }));
   await hold.keep(diffIds);
-  const isThere = new Set(diffIds.filter((diffId) => images.layer(diffId)));
-  for (const { diffId, progress } of wanted.values()) {
-    progress.step(isThere.has(diffId) ? 'Already exists' : 'Pulling fs layer');
-  }
-  const missing = [...wanted.values()].filter(({ diffId }) => !isThere.has(diffId));
-  for (const { progress } of missing.slice(PARALLEL_LAYERS)) progress.step('Waiting');
-  const layers = await inOrder(missing, PARALLEL_LAYERS, signal, {
-    fetch: async ({ blob, diffId, progress }, stop) => {
-      const bytes = new BlobDownload(repository, blob, stop, progress);
-      const layer = await unpackLayer(parts.sandbox.init, decompress(bytes.bytes()), stop);
-      try {
-        check(bytes, layer, diffId, blob.digest);
-      } catch (error) {
-        await discardLayer(parts.sandbox.init, layer);
-        throw error;
-      }
-      return layer;
-    },
-    finish: async (layer, { blob, progress }) => {
-      progress.bytes('Extracting', blob.size, blob.size);
-      await hold.adopt(layer);
-      progress.step('Pull complete');
-    },
-    undo: (layer) => discardLayer(parts.sandbox.init, layer),
-  });
+  const pulled = await pullLayers(parts, sources.shared, opened, wanted, hold, report, signal);
   await images.addImage(rawConfig);
-  const origin = repositoryName(reference);
+  const repository = repositoryName(reference);
   await images.addOrigins(
-    layers.map(({ diffId, blob }) => ({ diffId, digest: blob.digest, size: blob.size, repository: origin })),
+    pulled.map(({ diffId, blob }) => ({ diffId, digest: blob.digest, size: blob.size, repository })),
   );
-}
-
-function check(bytes: BlobDownload, layer: StagedLayer, diffId: string, digest: string): void {
-  if (!bytes.isVerified) throw new SystemError(`the layer ${digest} has something after its end`);
-  if (layer.diffId !== diffId) {
-    throw new SystemError(`layer ${digest} is not what the image configuration says: expected ${diffId}`);
-  }
-}
-
-interface Work<Item, Result> {
-  fetch(item: Item, stop: AbortSignal): Promise<Result>;
-  /** in the order of the items */
-  finish(result: Result, item: Item): Promise<void>;
-  /** for what was fetched and not finished */
-  undo(result: Result): Promise<void>;
-}
-
-/** Fetches several at a time and finishes each after the one before it. The first failure stops everything. */
-async function inOrder<Item, Result>(
-  items: readonly Item[],
-  parallel: number,
-  signal: AbortSignal,
-  work: Work<Item, Result>,
-): Promise<readonly Item[]> {
-  const stopper = new AbortController();
-  const stop = AbortSignal.any([signal, stopper.signal]);
-  const finished: Promise<void>[] = [];
-  let next = 0;
-  const worker = async () => {
-    for (let index = next++; index < items.length; index = next++) {
-      const item = items[index];
-      if (item === undefined || stop.aborted) return;
-      const before = finished[index - 1];
-      const run = async () => {
-        const result = await work.fetch(item, stop);
-        try {
-          await before;
-          stop.throwIfAborted();
-        } catch (error) {
-          await work.undo(result).catch(() => undefined);
-          throw error;
-        }
-        await work.finish(result, item);
-      };
-      const done = run();
-      finished[index] = done;
-      await done.catch((error: unknown) => {
-        stopper.abort(error);
-      });
-    }
-  };
-  await Promise.all(Array.from({ length: parallel }, worker));
-  stop.throwIfAborted();
-  return items;
 }
 
 function isDenied(error: unknown): boolean {

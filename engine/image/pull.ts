@@ -18,6 +18,7 @@ import {
   repositoryName,
   withDefaultTag,
 } from './reference.ts';
+import type { SharedStore } from './shared-store.ts';
 
 export { GO_ARCHITECTURE } from './manifest.ts';
 
@@ -25,6 +26,7 @@ export { GO_ARCHITECTURE } from './manifest.ts';
 export interface ImageSources {
   catalogue: Catalogue;
   registries: Registries;
+  shared: SharedStore;
 }
 
 export interface PullRequest {

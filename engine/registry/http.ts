@@ -5,7 +5,7 @@ import http, { type IncomingHttpHeaders, type IncomingMessage } from 'node:http'
 import type { Duplex, Readable } from 'node:stream';
 import tls from 'node:tls';
 import { messageOf } from '../errors.ts';
-import { type RegistryNetwork, Unreachable } from './network.ts';
+import { NotListed, type RegistryNetwork, Unreachable } from './network.ts';
 
 /** Between two bytes of a body, and from a request to its headers. */
 const IDLE_TIMEOUT = 30_000;
@@ -45,6 +45,7 @@ export async function send(speech: Speech, request: RegistryRequest): Promise<Re
     return await exchange(socket, request);
   } catch (error) {
     signal.throwIfAborted();
+    if (error instanceof NotListed) throw error;
     const method = request.method.charAt(0) + request.method.slice(1).toLowerCase();
     throw new Unreachable(`${method} "${showUrl(url)}": ${messageOf(error)}`, { cause: error });
   }

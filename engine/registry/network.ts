@@ -21,6 +21,9 @@ export interface RegistryNetwork {
 /** A registry that does not answer: nothing listens, its name is unknown, it is too slow, or TLS fails. */
 export class Unreachable extends SystemError {}
 
+/** A host that the engine may not connect to. */
+export class NotListed extends SystemError {}
+
 /** What lies in a sandbox's network. A sandbox can reach no more by it than by a program of its own. */
 export class SandboxNetwork implements RegistryNetwork {
   constructor(private readonly init: InitApi) {}
@@ -77,7 +80,7 @@ export class HostNetwork implements RegistryNetwork {
   connect(host: string, port: number, signal: AbortSignal): Promise<Duplex> {
     if (!this.isAllowed(host, port)) {
       const what = withPort(host, port);
-      return Promise.reject(new Unreachable(`dial tcp: ${what} is not among the registries of this Berth`));
+      return Promise.reject(new NotListed(`${what} is not among the registries of this Berth`));
     }
     return new Promise((resolve, reject) => {
       const socket = net.connect({ host, port, noDelay: true });

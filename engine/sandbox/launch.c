@@ -314,8 +314,10 @@ static void run(const struct config *config, int listener)
 int main(int argc, char **argv)
 {
     struct config config = {0};
+    if (argc == 5 && strcmp(argv[1], "unpack") == 0)
+        return unpack_main(argv[2], argv[3], (uint32_t)strtoul(argv[4], NULL, 10));
     if (argc != 2) {
-        fprintf(stderr, "usage: berth-launch CONFIG\n");
+        fprintf(stderr, "usage: berth-launch CONFIG | unpack STAGING INIT UIDBASE\n");
         return 2;
     }
     // an engine that dies meanwhile starts its sandboxes anew, and shall not meet this one

@@ -54,3 +54,6 @@ void bind_read_only(const char *source, int target);
 void become_owner(uint32_t uid);
 /** mounts.c: overlay of image and disk, both relative to the tree. */
 void overlay_root(void);
+
+/** unpack.c: unpacks the layer on standard input into `staging`, as root of a user namespace with the ids from `uid_base` on. */
+int unpack_main(const char *staging, const char *init, uint32_t uid_base);

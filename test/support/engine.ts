@@ -41,13 +41,28 @@ export class TestEngine {
     this.control = new ControlClient(path.join(runDir, 'control.sock'));
   }
 
-  /** Starts an engine with empty state. `env` adds settings; `wrapper` is a command that runs it. */
-  static async start(env: NodeJS.ProcessEnv = {}, wrapper: readonly string[] = []): Promise<TestEngine> {
+  /**
+   * Starts an engine with empty state. `env` adds settings; `wrapper` is a command that runs it; `ownImages` gives it a store
+   * of images that it may write to.
+   */
+  static async start(
+    env: NodeJS.ProcessEnv = {},
+    wrapper: readonly string[] = [],
+    ownImages = false,
+  ): Promise<TestEngine> {
     const base = await mkdtemp(path.join(os.tmpdir(), 'berth-test-'));
     const dataDir = path.join(base, 'data');
     const runDir = path.join(base, 'run');
     await mkdir(dataDir);
     for (const name of ['bin', 'host-image', 'images', 'seccomp.json']) {
+      if (name === 'images' && ownImages) {
+        // hard links, where the file system is the same
+        const [from, to] = [`${path.join(SETUP_DATA, name)}/.`, path.join(dataDir, name)];
+        const script = 'cp -al "$0" "$1" 2>/dev/null || { rm -rf "$1"; cp -a "$0" "$1"; }';
+        const copied = await runCommand(['sh', '-c', script, from, to]);
+        if (copied.code !== 0) throw new Error(copied.stderr);
+        continue;
+      }
       await symlink(path.join(SETUP_DATA, name), path.join(dataDir, name));
     }
     // Uid ranges of engines that run at the same time must not meet.

@@ -2,7 +2,7 @@
 
 import { createHash } from 'node:crypto';
 import { InvalidParameter } from '../../errors.ts';
-import { type Bytes, decompress } from '../../image/bytes.ts';
+import type { Bytes } from '../../image/bytes.ts';
 import { type Member, readTar } from '../../image/tar.ts';
 import { archiveEnd, entryHeader, padding, removalHeader, type StoredEntry } from './files.ts';
 import { CONTEXT_LIMITS, ContextMeter, checkPath, comparePaths, parentOf } from './limits.ts';
@@ -17,7 +17,7 @@ export async function receiveArchive(
 ): Promise<void> {
   const files = new ArchiveFiles();
   context.isWhole = false;
-  await store.receive(context, files.pass(decompress(bytes)), signal);
+  await store.receive(context, files.pass(store.decompressed(bytes, signal)), signal);
   context.entries = files.sorted();
   context.isWhole = true;
 }

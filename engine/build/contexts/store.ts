@@ -2,7 +2,7 @@
 
 import { randomBytes } from 'node:crypto';
 import type { Bytes } from '../../image/bytes.ts';
-import { layerProcess } from '../../image/layer-tool.ts';
+import { decompress, layerProcess } from '../../image/layer-tool.ts';
 import type { InitApi } from '../../sandbox/init-types.ts';
 import { IN_SANDBOX } from '../../sandbox/sandbox.ts';
 import type { ContextSnapshot } from '../context.ts';
@@ -92,6 +92,11 @@ export class ContextStore {
     });
     // it says nothing when all is well
     for await (const _ of output);
+  }
+
+  /** An archive as it was before it was compressed. */
+  decompressed(archive: Bytes, signal: AbortSignal): Bytes {
+    return decompress(this.#init, archive, signal);
   }
 
   /** A small file of it. */
