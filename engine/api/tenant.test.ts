@@ -265,14 +265,13 @@ describe('after the engine was gone', () => {
 });
 
 describe('what Berth does not do', () => {
-  it.each([
-    [{ Devices: [{}] }, '--device'],
-    [{ Init: true }, '--init'],
-    [{ LogConfig: { Type: 'syslog' } }, 'log driver syslog'],
-  ])('refuses %j by name', async (HostConfig, message) => {
-    const answer = await call('POST', '/containers/create', { Image: 'busybox', HostConfig });
-    expect(answer).toMatchObject({ status: 501, body: { message: expect.stringContaining(message) } });
-  });
+  it.each([[{ LogConfig: { Type: 'syslog' } }, 'log driver syslog']])(
+    'refuses %j by name',
+    async (HostConfig, message) => {
+      const answer = await call('POST', '/containers/create', { Image: 'busybox', HostConfig });
+      expect(answer).toMatchObject({ status: 501, body: { message: expect.stringContaining(message) } });
+    },
+  );
 
   it('answers in Docker’s words for swarm, unknown paths, versions and bodies', async () => {
     expect((await call('GET', '/swarm')).status).toBe(503);

@@ -2,15 +2,19 @@
 
 import { IN_SANDBOX, type Sandbox } from '../sandbox/sandbox.ts';
 
+/** Its path from the root of the lab host's cgroups; `parent` is --cgroup-parent's. */
+export function cgroupPath(id: string, parent = ''): string {
+  return `/${parent.replace(/^\/+|\/+$/g, '') || 'docker'}/${id}`;
+}
+
 /** Its directory in one controller's hierarchy; on v2 there is one for all. */
-export function cgroupDir(sandbox: Sandbox, id: string, controller: string): string {
-  return sandbox.cgroupVersion === 2
-    ? `${IN_SANDBOX.cgroup}/docker/${id}`
-    : `${IN_SANDBOX.cgroup}/${controller}/docker/${id}`;
+export function cgroupDir(sandbox: Sandbox, id: string, controller: string, parent = ''): string {
+  const hierarchy = sandbox.cgroupVersion === 2 ? '' : `/${controller}`;
+  return `${IN_SANDBOX.cgroup}${hierarchy}${cgroupPath(id, parent)}`;
 }
 
 /** All its directories. */
-export function cgroupDirs(sandbox: Sandbox, id: string): string[] {
-  if (sandbox.cgroupVersion === 2) return [cgroupDir(sandbox, id, '')];
-  return sandbox.cgroupControllers.map((controller) => cgroupDir(sandbox, id, controller));
+export function cgroupDirs(sandbox: Sandbox, id: string, parent = ''): string[] {
+  if (sandbox.cgroupVersion === 2) return [cgroupDir(sandbox, id, '', parent)];
+  return sandbox.cgroupControllers.map((controller) => cgroupDir(sandbox, id, controller, parent));
 }

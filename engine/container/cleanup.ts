@@ -1,8 +1,8 @@
 // What a container leaves in its sandbox: the steps that take away its running parts, and those that remove it whole.
 
 import { netnsPath } from '../network/bridge.ts';
+import { runtimeState } from '../runtime/runtimes.ts';
 import type { Step } from '../sandbox/init-types.ts';
-import { IN_SANDBOX } from '../sandbox/sandbox.ts';
 import { cgroupDirs } from './cgroup.ts';
 import { bundleDir, containerDir, layerDir } from './files.ts';
 import type { ContainerParts } from './parts.ts';
@@ -12,14 +12,16 @@ import { unpinSteps } from './volumes.ts';
 
 /** After its end (or a failed start): processes left in its cgroup, mounts, namespace, runtime state. All may be absent. */
 export function cleanupSteps(parts: ContainerParts, record: ContainerRecord): Step[] {
-  const { id, networkSandbox, networks } = record;
+  const { id, networkSandbox, networks, hostConfig } = record;
   return [
-    ...cgroupDirs(parts.sandbox, id).map((path): Step => ({ kind: 'rmcgroup', path })),
+    ...cgroupDirs(parts.sandbox, id, hostConfig.CgroupParent).map(
+      (path): Step => ({ kind: 'rmcgroup', path }),
+    ),
     { kind: 'umount', path: `${layerDir(id)}/merged` },
     ...shmCleanupSteps(record),
     ...unpinSteps(record),
     ...(networkSandbox === '' ? [] : [{ kind: 'netnsRemove', path: netnsPath(networkSandbox) } as const]),
-    { kind: 'rmtree', path: `${IN_SANDBOX.crunRoot}/${id}` },
+    { kind: 'rmtree', path: runtimeState(hostConfig.Runtime, id) },
     { kind: 'rmtree', path: bundleDir(id) },
     ...parts.networks.disconnectSteps(networks),
   ];

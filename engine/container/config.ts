@@ -240,7 +240,11 @@ export const HostConfig = z.object({
   CpuRealtimeRuntime: integer,
   CpusetCpus: text,
   CpusetMems: text,
-  Devices: anyList,
+  Devices: z
+    .array(z.looseObject({ PathOnHost: text, PathInContainer: text, CgroupPermissions: text }))
+    .max(100)
+    .nullish()
+    .transform((value) => value ?? []),
   DeviceCgroupRules: anyListOrNull,
   DeviceRequests: anyListOrNull,
   KernelMemory: z.number().int().optional(),

@@ -6,6 +6,7 @@ import { formatNanos, nowNanos } from '../events/clock.ts';
 import { requireImage } from '../image/list.ts';
 import type { LocalImage } from '../image/local.ts';
 import { validateLogConfig } from '../logger/drivers.ts';
+import { DEFAULT_RUNTIME } from '../runtime/runtimes.ts';
 import { requestedAttachments, validMac } from './attachments.ts';
 import { type ContainerConfig, type EndpointRequest, Healthcheck, type HostConfig } from './config.ts';
 import { checkConflicts } from './conflicts.ts';
@@ -125,7 +126,7 @@ function completeHostConfig(parts: ContainerParts, host: HostConfig): HostConfig
     IpcMode: byId(host.IpcMode || 'private'),
     PidMode: byId(host.PidMode),
     CgroupnsMode: host.CgroupnsMode || 'private',
-    Runtime: host.Runtime || 'crun',
+    Runtime: host.Runtime || DEFAULT_RUNTIME,
     ShmSize: host.ShmSize || 64 * 2 ** 20,
     MemorySwap: host.Memory > 0 && host.MemorySwap === 0 ? host.Memory * 2 : host.MemorySwap,
     MaskedPaths: host.Privileged ? [] : (host.MaskedPaths ?? MASKED_PATHS),

@@ -15,7 +15,12 @@ export async function setFrozen(
   container: Container,
   isFrozen: boolean,
 ): Promise<void> {
-  const directory = cgroupDir(parts.sandbox, container.id, 'freezer');
+  const directory = cgroupDir(
+    parts.sandbox,
+    container.id,
+    'freezer',
+    container.record.hostConfig.CgroupParent,
+  );
   const [file, data] =
     parts.sandbox.cgroupVersion === 2
       ? ['cgroup.freeze', isFrozen ? '1' : '0']

@@ -9,7 +9,9 @@ import {
 } from '../runtime/capabilities.ts';
 import type { OciLinux, OciMount, OciProcess, OciResources, OciSeccomp, OciSpec } from '../runtime/oci.ts';
 import { resolveSeccomp } from '../runtime/seccomp.ts';
+import { cgroupPath } from './cgroup.ts';
 import type { ContainerConfig, HostConfig } from './config.ts';
+import { deviceMounts } from './devices.ts';
 import { containerDir, layerDir } from './files.ts';
 import type { MountPoint } from './mount-point.ts';
 import { rootPropagation } from './propagation.ts';
@@ -36,6 +38,15 @@ export const MASKED_PATHS = [
 ];
 
 export const READONLY_PATHS = ['/proc/bus', '/proc/fs', '/proc/irq', '/proc/sys', '/proc/sysrq-trigger'];
+
+/** Where --init finds the init in the container, and whose it is in the lab host. */
+const INIT_PATH = '/sbin/docker-init';
+const INIT_MOUNT: OciMount = {
+  destination: INIT_PATH,
+  type: 'bind',
+  source: '/usr/bin/tini-static',
+  options: ['bind', 'ro'],
+};
 
 /** Namespaces of other processes or containers that this one joins, as paths. */
 export interface SpecContext {
@@ -70,11 +81,13 @@ export function containerSpec(record: ContainerRecord, context: SpecContext): Oc
       ...systemMounts(record, isPrivileged, context.shmSource),
       ...fileMounts(record),
       ...userMounts(record),
+      ...deviceMounts(hostConfig),
+      ...(hostConfig.Init ? [INIT_MOUNT] : []),
     ],
     ...(hostConfig.Annotations ? { annotations: hostConfig.Annotations } : {}),
     linux: {
       namespaces: namespaces(hostConfig, context),
-      cgroupsPath: `/docker/${record.id}`,
+      cgroupsPath: cgroupPath(record.id, hostConfig.CgroupParent),
       resources: resources(hostConfig, context.hasSwapLimit),
       sysctl: sysctls(hostConfig),
       ...seccomp(security.seccomp, isPrivileged, capabilities, context.seccompProfile),
@@ -99,7 +112,7 @@ function processOf(
     terminal: config.Tty,
     ...(config.Tty && height && width ? { consoleSize: { height, width } } : {}),
     user: { uid: user.uid, gid: user.gid, additionalGids: user.additionalGids },
-    args: [record.path, ...record.args],
+    args: [...(hostConfig.Init ? [INIT_PATH, '--'] : []), record.path, ...record.args],
     env: environment(record, user.home, config.Tty, [], linkVariables),
     cwd: config.WorkingDir || '/',
     capabilities: processCapabilities(capabilities, user.uid),
@@ -278,7 +291,8 @@ function namespaces(hostConfig: HostConfig, context: SpecContext): OciLinux['nam
   return list;
 }
 
-function resources(host: HostConfig, hasSwapLimit: boolean): OciResources {
+/** Limits as the runtime is told of them; what is not said is left to the kernel. */
+export function resources(host: HostConfig, hasSwapLimit: boolean): OciResources {
   const swap = host.MemorySwap !== 0 ? host.MemorySwap : host.Memory * 2;
   const memory = {
     ...(host.Memory > 0 ? { limit: host.Memory } : {}),

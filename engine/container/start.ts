@@ -8,6 +8,7 @@ import type { LogPlan } from '../logger/driver.ts';
 import { logPlan } from '../logger/drivers.ts';
 import { netnsPath } from '../network/bridge.ts';
 import type { Attachment } from '../network/record.ts';
+import { runtimeCommand } from '../runtime/runtimes.ts';
 import { type ProcessSpec, StartFailed, type Step } from '../sandbox/init-types.ts';
 import { IN_SANDBOX } from '../sandbox/sandbox.ts';
 import { connectAll, disconnected, hasNames, publishNetworks } from './attachments.ts';
@@ -15,6 +16,7 @@ import { INIT_LAYER_LOWERDIR } from './boot.ts';
 import { cgroupDir } from './cgroup.ts';
 import { cleanupSteps } from './cleanup.ts';
 import type { Container } from './container.ts';
+import { checkDevices } from './devices.ts';
 import { createFailed, explainStartFailure } from './failure.ts';
 import { bundleDir, consoleSocket, containerDir, hostsFile, layerDir, resolvConf } from './files.ts';
 import { healthAtStart } from './health.ts';
@@ -41,7 +43,7 @@ export function reservedProcess(parts: ContainerParts, container: Container): Pr
     stdinOnce: config.OpenStdin && config.StdinOnce,
     ...(config.Tty && rows && cols ? { rows, cols } : {}),
     adopt: { pidFile: `${bundle}/pid`, ...(config.Tty ? { consoleSocket: consoleSocket(id) } : {}) },
-    cgroup: cgroupDir(parts.sandbox, id, 'memory'),
+    cgroup: cgroupDir(parts.sandbox, id, 'memory', hostConfig.CgroupParent),
   };
 }
 
@@ -133,11 +135,11 @@ async function runSteps(parts: ContainerParts, container: Container): Promise<{ 
   const run = (before: readonly Step[]) =>
     parts.networks.exclusively(container.record.networks, async () => {
       const setUp = [...before, ...steps, ...connectSteps(parts, container)];
-      if (!isNamed) return init.start([...setUp, crunStep(container)], process);
+      if (!isNamed) return init.start([...setUp, runtimeStep(container)], process);
       // Its first question may be asked at once: the name server must be there before the program is.
       await init.start(setUp);
       await parts.names.listen(container.record);
-      return init.start([crunStep(container)], process);
+      return init.start([runtimeStep(container)], process);
     });
   try {
     return await run([]);
@@ -165,6 +167,7 @@ async function startSteps(parts: ContainerParts, container: Container): Promise<
     parts.accounts.read(record, hasRun),
     resolvConf(parts.sandbox.init, record, hasNames(parts.networks, record)),
     checkPropagation(parts.sandbox.init, record.mounts),
+    checkDevices(parts.sandbox.init, record.hostConfig),
   ]);
   const user = resolveUser(
     record.config.User,
@@ -220,19 +223,17 @@ function connectSteps(parts: ContainerParts, container: Container): Step[] {
   return parts.networks.connectSteps(networks, netnsPath(networkSandbox));
 }
 
-function crunStep({ record: { id, config } }: Container): Step {
+function runtimeStep({ record: { id, config, hostConfig } }: Container): Step {
   const bundle = bundleDir(id);
-  const argv = [
-    'crun',
-    `--root=${IN_SANDBOX.crunRoot}`,
-    '--cgroup-manager=cgroupfs',
+  const argv = runtimeCommand(
+    hostConfig.Runtime,
     'run',
     '--detach',
     `--bundle=${bundle}`,
     `--pid-file=${bundle}/pid`,
     ...(config.Tty ? [`--console-socket=${consoleSocket(id)}`] : []),
     id,
-  ];
+  );
   return { kind: 'exec', argv };
 }
 

@@ -22,7 +22,10 @@ export async function topContainer(
   if (!isRunning(container.record)) throw new Conflict(`container ${container.id} is not running`);
   const words = (psArgs || '-ef').split(/\s+/).filter(Boolean);
   const [own, listed] = await Promise.all([
-    readText(parts.sandbox.init, `${cgroupDir(parts.sandbox, container.id, 'memory')}/cgroup.procs`),
+    readText(
+      parts.sandbox.init,
+      `${cgroupDir(parts.sandbox, container.id, 'memory', container.record.hostConfig.CgroupParent)}/cgroup.procs`,
+    ),
     capture(parts.sandbox.init, ['ps', ...words]),
   ]);
   if (listed.exitCode !== 0)

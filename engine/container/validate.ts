@@ -6,6 +6,7 @@ import { parseBinding, parsePort } from '../network/ports.ts';
 import { parseCapability } from '../runtime/capabilities.ts';
 import type { Limits } from '../settings.ts';
 import type { ContainerConfig, HostConfig } from './config.ts';
+import { validateDevices } from './devices.ts';
 import { parseSignal } from './signals.ts';
 
 const MIN_MEMORY = 6 * 2 ** 20;
@@ -14,8 +15,8 @@ const RESTART_POLICIES = ['no', 'always', 'unless-stopped', 'on-failure'];
 /** Throws InvalidParameter for values that make no sense. */
 export function validateConfig(config: ContainerConfig, hostConfig: HostConfig, limits: Limits): void {
   validateProcess(config);
-  validateResources(hostConfig, limits);
-  validateRestart(hostConfig);
+  validateLimits(hostConfig, limits);
+  validateDevices(hostConfig);
   validateCapabilities(hostConfig);
   validateNamespaces(hostConfig);
   for (const port of Object.keys(config.ExposedPorts ?? {})) parsePort(port);
@@ -29,6 +30,12 @@ export function validateConfig(config: ContainerConfig, hostConfig: HostConfig, 
       throw new InvalidParameter(`invalid IP address in add-host: "${target}"`);
     }
   }
+}
+
+/** What docker update may change as well. */
+export function validateLimits(host: HostConfig, limits: Limits): void {
+  validateResources(host, limits);
+  validateRestart(host);
 }
 
 function validateProcess(config: ContainerConfig): void {
@@ -97,6 +104,12 @@ function validateResources(host: HostConfig, limits: Limits): void {
   }
   if (host.CpuQuota > 0 && host.CpuQuota < 1000) {
     throw new InvalidParameter('CPU cfs quota can not be less than 1ms (i.e. 1000)');
+  }
+  if (host.CpuShares !== 0 && host.CpuShares < 2) {
+    throw new InvalidParameter('the minimum allowed cpu-shares is 2');
+  }
+  if (host.CgroupParent !== '' && !/^\/?[\w-][\w.-]*(\/[\w-][\w.-]*)*$/.test(host.CgroupParent)) {
+    throw new InvalidParameter(`invalid cgroup parent: ${host.CgroupParent}`);
   }
   if (host.ShmSize < 0) throw new InvalidParameter('SHM size can not be less than 0');
   if (host.OomScoreAdj < -1000 || host.OomScoreAdj > 1000) {

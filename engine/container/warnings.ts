@@ -8,6 +8,10 @@ const RULES: readonly (readonly [when: (host: HostConfig) => boolean, warning: s
     'OOM killer is disabled for the container, but no memory limit is set, this can result in the system running out of resources.',
   ],
   [
+    (host) => host.BlkioWeight !== 0,
+    'Your kernel does not support Block I/O weight or the cgroup is not mounted. Weight discarded.',
+  ],
+  [
     (host) =>
       host.NetworkMode === 'host' && Object.values(host.PortBindings).some((bindings) => bindings.length > 0),
     'Published ports are discarded when using host network mode',

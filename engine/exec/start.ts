@@ -10,8 +10,8 @@ import { resolveUser } from '../container/user.ts';
 import { Conflict, InvalidParameter, SystemError } from '../errors.ts';
 import { SANDBOX_CAPABILITIES } from '../runtime/capabilities.ts';
 import type { OciProcess } from '../runtime/oci.ts';
+import { runtimeCommand } from '../runtime/runtimes.ts';
 import { type Attachment, type ProcessSpec, type ProcessState, StartFailed } from '../sandbox/init-types.ts';
-import { IN_SANDBOX } from '../sandbox/sandbox.ts';
 import { commandOf, publishExec, requireRunning } from './create.ts';
 import type { ExecParts } from './parts.ts';
 import type { Exec, ExecConfig } from './store.ts';
@@ -117,17 +117,15 @@ function processSpec(exec: Exec, isDetached: boolean): ProcessSpec {
 /** The command that runs the process described in `file`, and writes its pid beside it. */
 export function crunExec(container: Container, file: string, console?: string): string[] {
   const base = file.replace(/\.json$/, '');
-  return [
-    'crun',
-    `--root=${IN_SANDBOX.crunRoot}`,
-    '--cgroup-manager=cgroupfs',
+  return runtimeCommand(
+    container.record.hostConfig.Runtime,
     'exec',
     '--detach',
     `--process=${file}`,
     `--pid-file=${base}.pid`,
     ...(console === undefined ? [] : [`--console-socket=${console}`]),
     container.id,
-  ];
+  );
 }
 
 /** What the process of an exec is made of, by the container's accounts and rights as they are now. */

@@ -15,6 +15,7 @@ import { resizeContainer } from '../../container/resize.ts';
 import { startContainer } from '../../container/start.ts';
 import { restartContainer, type StopOptions, stopContainer } from '../../container/stop.ts';
 import { topContainer } from '../../container/top.ts';
+import { checkRestartPolicy, UpdateRequest, updateContainer } from '../../container/update.ts';
 import { waitContainer } from '../../container/wait.ts';
 import { Conflict, InvalidParameter, NotFound } from '../../errors.ts';
 import { Filters } from '../../events/filters.ts';
@@ -75,6 +76,13 @@ export function containerRoutes(parts: ExecParts): Route[] {
     }),
     route('GET', '/containers/{id}/top', async (call) => {
       call.send(200, await topContainer(parts, find(call), call.text('ps_args')));
+    }),
+    route('POST', '/containers/{id}/update', async (call) => {
+      const container = find(call);
+      const request = await call.json(UpdateRequest);
+      checkRestartPolicy(request);
+      await updateContainer(parts, container, request);
+      call.send(200, { Warnings: null });
     }),
     route('POST', '/containers/{id}/wait', (call) => wait(parts, call)),
     route('DELETE', '/containers/{id}/{alias}', async (call) => {

@@ -11,6 +11,7 @@ import { listImages } from '../../image/list.ts';
 import type { ImageStore } from '../../image/local.ts';
 import { GO_ARCHITECTURE } from '../../image/manifest.ts';
 import { LOG_DRIVERS } from '../../logger/drivers.ts';
+import { DEFAULT_RUNTIME, listRuntimes } from '../../runtime/runtimes.ts';
 import { IN_SANDBOX } from '../../sandbox/sandbox.ts';
 import { describeVolume } from '../../volume/describe.ts';
 import { measureVolumes } from '../../volume/usage.ts';
@@ -142,8 +143,8 @@ async function info(parts: ExecParts): Promise<Record<string, unknown>> {
     Labels: [],
     ExperimentalBuild: false,
     ServerVersion: BERTH_VERSION,
-    Runtimes: { crun: { path: 'crun' } },
-    DefaultRuntime: 'crun',
+    Runtimes: Object.fromEntries(listRuntimes().map(({ name, program }) => [name, { path: program }])),
+    DefaultRuntime: DEFAULT_RUNTIME,
     Swarm: {
       NodeID: '',
       NodeAddr: '',
@@ -154,7 +155,7 @@ async function info(parts: ExecParts): Promise<Record<string, unknown>> {
     },
     LiveRestoreEnabled: true,
     Isolation: '',
-    InitBinary: '',
+    InitBinary: 'docker-init',
     ContainerdCommit: { ID: '', Expected: '' },
     RuncCommit: { ID: '', Expected: '' },
     InitCommit: { ID: '', Expected: '' },

@@ -10,7 +10,6 @@ const NOT_YET: readonly [method: string, pattern: string, what: string][] = [
   ['GET', '/containers/{id}/archive', 'docker cp'],
   ['HEAD', '/containers/{id}/archive', 'docker cp'],
   ['PUT', '/containers/{id}/archive', 'docker cp'],
-  ['POST', '/containers/{id}/update', 'docker update'],
   ['POST', '/containers/{id}/copy', 'docker cp'],
   ['POST', '/containers/{id}/checkpoints', 'docker checkpoint'],
   ['GET', '/containers/{id}/checkpoints', 'docker checkpoint'],
