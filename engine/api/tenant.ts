@@ -13,6 +13,7 @@ import { volumeNames } from '../container/mount-point.ts';
 import { NameServer } from '../container/names.ts';
 import { claimHeld, reconcileContainers } from '../container/reconcile.ts';
 import { ContainerStore } from '../container/store.ts';
+import { Unavailable } from '../errors.ts';
 import { type DockerEvent, EventBus } from '../events/bus.ts';
 import { formatNanos, nowNanos } from '../events/clock.ts';
 import { HealthMonitor } from '../exec/health-monitor.ts';
@@ -29,12 +30,14 @@ import type { Logger } from '../log.ts';
 import { Networks } from '../network/networks.ts';
 import type { Registries } from '../registry/registries.ts';
 import type { Sandbox } from '../sandbox/sandbox.ts';
+import { endTools } from '../sandbox/tool.ts';
 import { readJsonFile, writeJsonFile } from '../store/json-file.ts';
 import { VolumeMounts } from '../volume/mount.ts';
 import { reconcileVolumes } from '../volume/reconcile.ts';
 import { VolumeStore } from '../volume/store.ts';
 import { Router } from './router.ts';
 import { buildSessionRoutes } from './routes/build-sessions.ts';
+import { containerFileRoutes } from './routes/container-files.ts';
 import { containerStreamRoutes } from './routes/container-streams.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -116,6 +119,8 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
   claimHeld(parts);
   await networks.setUp(init);
   const unwatchers = [watchExits(parts), watchExecExits(parts)];
+  // what an engine before this one was copying
+  await Promise.all(['view', 'changes', 'read'].map((tool) => endTools(init, tool)));
   await reconcileVolumes(parts);
   await reconcileContainers(parts);
   await parts.volumeMounts.reconcile(parts);
@@ -133,6 +138,7 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
   const router = new Router([
     ...systemRoutes(parts),
     ...containerRoutes(parts),
+    ...containerFileRoutes(parts),
     ...containerStreamRoutes(parts),
     ...execRoutes(parts),
     ...imageRoutes(parts, sources),
@@ -159,6 +165,7 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
       await Promise.all(
         containers.list().map((container) => {
           clearTimeout(container.restartTimer);
+          container.closing.abort(new Unavailable('the engine ends'));
           return container.lock.run(async () => undefined);
         }),
       );

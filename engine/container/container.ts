@@ -15,6 +15,8 @@ export type Moment = 'exited' | 'stopped' | 'removed';
 export class Container {
   /** held while its state changes: start, exit, remove, pause, rename */
   readonly lock = new Mutex();
+  /** aborted when the daemon closes: ends what holds the lock for as long as a client likes */
+  readonly closing = new AbortController();
   /** its process is known to berth-init already, so that clients can attach before the start */
   isReserved = false;
   /** `docker restart` is under way: the exit does not remove it */

@@ -3,7 +3,6 @@
 import { randomBytes } from 'node:crypto';
 import { Conflict, messageOf, NotModified, SystemError } from '../errors.ts';
 import { formatNanos, nowNanos, ZERO_TIME } from '../events/clock.ts';
-import { layerLocation } from '../image/layer.ts';
 import type { LogPlan } from '../logger/driver.ts';
 import { logPlan } from '../logger/drivers.ts';
 import { netnsPath } from '../network/bridge.ts';
@@ -12,16 +11,16 @@ import { runtimeCommand } from '../runtime/runtimes.ts';
 import { type ProcessSpec, StartFailed, type Step } from '../sandbox/init-types.ts';
 import { IN_SANDBOX } from '../sandbox/sandbox.ts';
 import { connectAll, disconnected, hasNames, publishNetworks } from './attachments.ts';
-import { INIT_LAYER_LOWERDIR } from './boot.ts';
 import { cgroupDir } from './cgroup.ts';
 import { cleanupSteps } from './cleanup.ts';
 import type { Container } from './container.ts';
 import { checkDevices } from './devices.ts';
 import { createFailed, explainStartFailure } from './failure.ts';
-import { bundleDir, consoleSocket, containerDir, hostsFile, layerDir, resolvConf } from './files.ts';
+import { bundleDir, consoleSocket, containerDir, hostsFile, resolvConf } from './files.ts';
 import { healthAtStart } from './health.ts';
 import { joinedIpc, joinedNetwork, joinedPid } from './join.ts';
 import { linkHosts, linksOf, linkVariables, renewLinks } from './links.ts';
+import { layerSteps, mergedDir, overlayOptions } from './overlay.ts';
 import type { ContainerParts } from './parts.ts';
 import { checkPropagation } from './propagation.ts';
 import { type ContainerRecord, isRunning } from './record.ts';
@@ -186,22 +185,18 @@ async function startSteps(parts: ContainerParts, container: Container): Promise<
     seccompProfile: parts.seccompProfile,
     hasSwapLimit: parts.hasSwapLimit,
   });
-  const layer = layerDir(id);
   const own = containerDir(id);
-  const lower = [INIT_LAYER_LOWERDIR, ...record.layers.map(layerLocation)].join(':');
   return [
     { kind: 'mkdir', path: own, mode: 0o710 },
-    { kind: 'mkdir', path: `${layer}/diff`, mode: 0o755 },
-    { kind: 'mkdir', path: `${layer}/work`, mode: 0o700 },
-    { kind: 'mkdir', path: `${layer}/merged`, mode: 0o700 },
+    ...layerSteps(id),
     { kind: 'mkdir', path: bundleDir(id), mode: 0o700 },
     { kind: 'chdir', path: IN_SANDBOX.dockerRoot },
     {
       kind: 'mount',
       source: 'overlay',
-      path: `${layer}/merged`,
+      path: mergedDir(id),
       fstype: 'overlay',
-      data: `lowerdir=${lower},upperdir=overlay2/${id}/diff,workdir=overlay2/${id}/work,userxattr`,
+      data: overlayOptions(record),
     },
     { kind: 'write', path: `${own}/hostname`, data: `${record.config.Hostname}\n`, mode: 0o644 },
     {

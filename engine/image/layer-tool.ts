@@ -1,14 +1,13 @@
 // Layers on a sandbox's own disk: unpacked, packed and read by berth-init's `layer` commands, run as processes in there.
 
 import { randomBytes } from 'node:crypto';
-import { messageOf, SystemError } from '../errors.ts';
-import type { InitApi, ProcessSpec, Step } from '../sandbox/init-types.ts';
+import { SystemError } from '../errors.ts';
+import type { InitApi, Step } from '../sandbox/init-types.ts';
 import { IN_SANDBOX } from '../sandbox/sandbox.ts';
+import { endTools, runProgram, runTool } from '../sandbox/tool.ts';
 import { ByteReader, type Bytes, type Compression, compressionOf, Digester, gunzip } from './bytes.ts';
 import { layerDirName } from './layer.ts';
 
-const SIGKILL = 9;
-const MAX_COMPLAINT = 4000;
 /** Moving directories within a disk is quick, but the disk may be busy. */
 const MOVE_TIMEOUT = 60_000;
 
@@ -123,108 +122,21 @@ export async function* decompress(
     yield* gunzip(reader.all());
   } else {
     const options = { input: reader.all(), ...(signal ? { signal } : {}) };
-    yield* sandboxProcess(init, DECOMPRESSORS[compression], options);
+    yield* runProgram(init, { name: 'layer', argv: DECOMPRESSORS[compression], ...options });
   }
 }
 
-/** Runs a `layer` command. */
+/** Runs a `layer` command; its output streams by, and it throws when the command fails or the signal aborts. */
 export function layerProcess(
   init: InitApi,
   args: readonly string[],
   options: { input?: Bytes; signal?: AbortSignal; onMessage?(text: string): void },
 ): AsyncGenerator<Buffer> {
-  return sandboxProcess(init, ['/usr/sbin/berth-init', 'layer', ...args], options);
-}
-
-/** Runs a program of the sandbox; its output streams by, and it throws when the command fails or the signal aborts. */
-async function* sandboxProcess(
-  init: InitApi,
-  argv: readonly string[],
-  options: { input?: Bytes; signal?: AbortSignal; onMessage?(text: string): void },
-): AsyncGenerator<Buffer> {
-  const { input, signal } = options;
-  const spec: ProcessSpec = {
-    key: `layer.${randomBytes(8).toString('hex')}`,
-    argv,
-    env: ['PATH=/usr/sbin:/usr/bin:/sbin:/bin'],
-    openStdin: input !== undefined,
-    stdinOnce: input !== undefined,
-  };
-  signal?.throwIfAborted();
-  await init.reserve(spec);
-  const attachment = await init.attach(spec.key, {
-    stdin: input !== undefined,
-    stdinOnce: input !== undefined,
-    stdout: true,
-    stderr: true,
-  });
-  const kill = () => init.signal(spec.key, SIGKILL).catch(() => undefined);
-  signal?.addEventListener('abort', kill, { once: true });
-  const ending = new AbortController();
-  let isOver = false;
-  try {
-    await init.start([], spec);
-    const ended = init.waitExit(spec.key, ending.signal);
-    ended.catch(() => undefined);
-    const over = ended.then(
-      () => undefined,
-      () => undefined,
-    );
-    const feeding = input ? feed(attachment.stdin, input, over) : Promise.resolve();
-    // An input that fails leaves half an archive, which must not look like a whole one.
-    feeding.catch(kill);
-    let complaint = '';
-    for await (const { stream, data } of attachment.output) {
-      if (stream === 'stdout') yield data;
-      else if (complaint.length < MAX_COMPLAINT) complaint += data.toString('utf8');
-    }
-    await feeding;
-    signal?.throwIfAborted();
-    const { status } = await ended;
-    isOver = true;
-    if (status === 0) options.onMessage?.(complaint);
-    if (status !== 0) throw new SystemError(complaint.trim() || `the layer's process ended with ${status}`);
-  } finally {
-    signal?.removeEventListener('abort', kill);
-    attachment.close();
-    if (!isOver) {
-      await kill();
-      await init.waitExit(spec.key, AbortSignal.timeout(5000)).catch(() => undefined);
-    }
-    ending.abort();
-    await init.forget(spec.key).catch(() => undefined);
-  }
-}
-
-/** Writes as fast as the process reads; ends quietly when it has ended. */
-async function feed(
-  stdin: { write(chunk: Uint8Array): boolean; end(): void; once(event: 'drain', listener: () => void): void },
-  input: Bytes,
-  over: Promise<void>,
-): Promise<void> {
-  let isOver = false;
-  over.then(() => {
-    isOver = true;
-  });
-  for await (const chunk of input) {
-    if (isOver) return;
-    if (stdin.write(chunk)) continue;
-    await Promise.race([new Promise<void>((resolve) => stdin.once('drain', resolve)), over]);
-  }
-  stdin.end();
+  return runTool(init, { name: 'layer', args, ...options });
 }
 
 /** Ends what an engine before this one left at work, and takes away what it had not put in its place. */
 export async function clearStaging(init: InitApi): Promise<void> {
-  for (const { key } of init.processes()) {
-    if (!key.startsWith('layer.')) continue;
-    await init.signal(key, SIGKILL).catch(() => undefined);
-    await init
-      .waitExit(key, AbortSignal.timeout(5000))
-      .then(() => init.forget(key))
-      .catch((error: unknown) => {
-        throw new SystemError(`a layer's process does not end: ${messageOf(error)}`, { cause: error });
-      });
-  }
+  await endTools(init, 'layer');
   await init.start([{ kind: 'rmtree', path: STAGING }]);
 }

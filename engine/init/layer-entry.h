@@ -36,3 +36,11 @@ void record_file(const char *path, uint64_t size);
 void record_bytes(const uint8_t *bytes, size_t size);
 void record_open(int fd);
 void record_close(void);
+
+/** Owner, mode, attributes and time of what was made for an entry. */
+void entry_properties(const struct entry *entry, const char *path);
+/** Makes a regular file, which must not be there, with the content that follows. */
+void entry_file(const struct entry *entry);
+/** Making files in a directory changes its time, so it is set at the end, by entry_date_all. */
+void entry_date_later(const char *path, int64_t mtime);
+void entry_date_all(void);

@@ -88,7 +88,7 @@ static void set_time(const char *path, int64_t mtime)
 	utimensat(AT_FDCWD, path, times, AT_SYMLINK_NOFOLLOW);
 }
 
-static void set_properties(const struct entry *entry, const char *path)
+void entry_properties(const struct entry *entry, const char *path)
 {
 	if (lchown(path, (uid_t)entry->uid, (gid_t)entry->gid) < 0)
 		layer_fail("lchown", path);
@@ -98,7 +98,7 @@ static void set_properties(const struct entry *entry, const char *path)
 	set_time(path, entry->mtime);
 }
 
-static void unpack_file(const struct entry *entry)
+void entry_file(const struct entry *entry)
 {
 	static char buffer[65536];
 	int fd = open(entry->path, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
@@ -114,7 +114,7 @@ static void unpack_file(const struct entry *entry)
 	}
 	close(fd);
 	unpacked += entry->size;
-	set_properties(entry, entry->path);
+	entry_properties(entry, entry->path);
 	skip_bytes((BLOCK - entry->size % BLOCK) % BLOCK);
 }
 
@@ -123,13 +123,18 @@ static void unpack_directory(const struct entry *entry)
 	const char *path = *entry->path ? entry->path : ".";
 	if (*entry->path && mkdir(path, 0755) < 0 && errno != EEXIST)
 		layer_fail("mkdir", path);
-	set_properties(entry, path);
+	entry_properties(entry, path);
+	entry_date_later(path, entry->mtime);
+}
+
+void entry_date_later(const char *path, int64_t mtime)
+{
 	if (dated_count % 256 == 0)
 		dated = realloc(dated, (dated_count + 256) * sizeof *dated);
 	char *copy = strdup(path);
 	if (!dated || !copy)
 		layer_fail("memory", "");
-	dated[dated_count++] = (struct dated){copy, entry->mtime};
+	dated[dated_count++] = (struct dated){copy, mtime};
 }
 
 /* A `.wh.` name: true when the entry was one. */
@@ -169,7 +174,7 @@ static void unpack_entry(struct entry *entry, bool is_layer)
 		/* nothing more than its name */
 	} else if (entry->type == '0') {
 		make_room(entry->path, false);
-		unpack_file(entry);
+		entry_file(entry);
 		return;
 	} else if (entry->type == '5') {
 		make_room(entry->path, true);
@@ -178,7 +183,7 @@ static void unpack_entry(struct entry *entry, bool is_layer)
 		make_room(entry->path, false);
 		if (symlink(entry->link, entry->path) < 0)
 			layer_fail("symlink", entry->path);
-		set_properties(entry, entry->path);
+		entry_properties(entry, entry->path);
 	} else if (entry->type == '1') {
 		clean(entry->link, entry->link);
 		if (strcmp(entry->link, entry->path) != 0) {
@@ -190,7 +195,7 @@ static void unpack_entry(struct entry *entry, bool is_layer)
 		make_room(entry->path, false);
 		if (mkfifo(entry->path, 0600) < 0)
 			layer_fail("mkfifo", entry->path);
-		set_properties(entry, entry->path);
+		entry_properties(entry, entry->path);
 	} else if (entry->type == 'S') {
 		errno = 0;
 		layer_fail("sparse files in archives are not supported:", entry->path);
@@ -199,6 +204,14 @@ static void unpack_entry(struct entry *entry, bool is_layer)
 	bool has_content = is_whiteout || entry->type == '0' || !strchr("123456", entry->type);
 	if (has_content)
 		skip_bytes(entry->size + (BLOCK - entry->size % BLOCK) % BLOCK);
+}
+
+void entry_date_all(void)
+{
+	while (dated_count) {
+		dated_count--;
+		set_time(dated[dated_count].path, dated[dated_count].mtime);
+	}
 }
 
 static void unpack_all(bool is_layer)
@@ -212,8 +225,7 @@ static void unpack_all(bool is_layer)
 		unpack_entry(&entry, is_layer);
 	}
 	skip_rest();
-	while (dated_count--)
-		set_time(dated[dated_count].path, dated[dated_count].mtime);
+	entry_date_all();
 }
 
 void layer_unpack(int split)

@@ -1,8 +1,11 @@
 /* berth-init: PID 1 of a sandbox. Its protocol is PROTOCOL.md; this file is its start, its signals and its end. */
-#include "init.h"
+#include "changes.h"
 #include "copy.h"
+#include "init.h"
 #include "layer.h"
 #include "netns.h"
+#include "read.h"
+#include "view.h"
 #include "volume.h"
 
 #include <errno.h>
@@ -131,16 +134,21 @@ static void read_settings(int argc, char **argv)
 	}
 }
 
+/* What the engine runs as processes of the sandbox, beside PID 1. */
+static const struct {
+	const char *name;
+	int (*run)(int argc, char **argv);
+} tools[] = {
+	{"layer", layer_main}, {"copy", copy_main}, {"volume", volume_main}, {"view", view_main}, {"changes", changes_main}, {"read", read_main},
+};
+
 int main(int argc, char **argv)
 {
 	int listening = 0;
 	socklen_t size = sizeof listening;
-	if (argc > 2 && strcmp(argv[1], "layer") == 0 && getpid() != 1)
-		return layer_main(argc - 2, argv + 2);
-	if (argc > 2 && strcmp(argv[1], "copy") == 0 && getpid() != 1)
-		return copy_main(argc - 2, argv + 2);
-	if (argc > 2 && strcmp(argv[1], "volume") == 0 && getpid() != 1)
-		return volume_main(argc - 2, argv + 2);
+	for (size_t i = 0; argc > 2 && getpid() != 1 && i < sizeof tools / sizeof *tools; i++)
+		if (strcmp(argv[1], tools[i].name) == 0)
+			return tools[i].run(argc - 2, argv + 2);
 	read_settings(argc, argv);
 	if (getsockopt(LISTEN_FD, SOL_SOCKET, SO_ACCEPTCONN, &listening, &size) < 0 || !listening) {
 		fputs("berth-init: descriptor 3 is not a listening socket\n", stderr);

@@ -5,11 +5,6 @@ import { type Route, route } from '../router.ts';
 
 const NOT_YET: readonly [method: string, pattern: string, what: string][] = [
   ['GET', '/containers/{id}/stats', 'docker stats'],
-  ['GET', '/containers/{id}/changes', 'docker diff'],
-  ['GET', '/containers/{id}/export', 'docker export'],
-  ['GET', '/containers/{id}/archive', 'docker cp'],
-  ['HEAD', '/containers/{id}/archive', 'docker cp'],
-  ['PUT', '/containers/{id}/archive', 'docker cp'],
   ['POST', '/containers/{id}/copy', 'docker cp'],
   ['POST', '/containers/{id}/checkpoints', 'docker checkpoint'],
   ['GET', '/containers/{id}/checkpoints', 'docker checkpoint'],
