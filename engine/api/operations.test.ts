@@ -70,6 +70,7 @@ describe('the operations of the Docker Engine API', () => {
         resolve: () => undefined,
         byId: () => undefined,
         readLayer: () => Readable.from([]),
+        reload: async () => {},
       },
       registries: new Registries({ hosts: [], mirrors: [], insecure: [] }),
       shared: await SharedStore.open(

@@ -48,6 +48,7 @@ const CATALOGUE: Catalogue = {
   resolve: (reference) => (/busybox(:latest)?$/.test(reference) ? ENTRY : undefined),
   byId: (id) => (id === ID ? ENTRY : undefined),
   readLayer: () => Readable.from([]),
+  reload: async () => {},
 };
 
 interface Answer {

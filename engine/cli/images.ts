@@ -2,6 +2,8 @@
 
 import path from 'node:path';
 import { parseArgs } from 'node:util';
+import { ControlClient } from '../client/client.ts';
+import { EngineUnreachable } from '../client/http.ts';
 import { type CatalogueEntry, openCatalogue } from '../image/catalogue.ts';
 import { familiarReference, parseReference } from '../image/reference.ts';
 import { builtImages } from '../setup/catalogue.ts';
@@ -41,8 +43,21 @@ async function addImages(args: string[], settings: CliSettings): Promise<number>
     environment: process.env,
     out: process.stdout,
   });
+  await tellEngine(settings);
   say('Lab hosts can pull them now.');
   return 0;
+}
+
+/** One that does not run reads the catalogue when it starts. */
+async function tellEngine({ controlSocket }: CliSettings): Promise<void> {
+  const client = new ControlClient(controlSocket);
+  try {
+    await client.reloadImages();
+  } catch (error) {
+    if (!(error instanceof EngineUnreachable)) throw error;
+  } finally {
+    client.close();
+  }
 }
 
 async function listImages({ dataDir, projectDir }: CliSettings): Promise<void> {

@@ -52,6 +52,11 @@ export class ControlClient {
     return this.#call('GET', '/v1/images', z.array(CatalogueImage));
   }
 
+  /** Set-up has changed the catalogue: lab hosts see what is in it now. */
+  async reloadImages(): Promise<void> {
+    await this.#call('POST', '/v1/images/reload', z.unknown());
+  }
+
   sandboxes(): Promise<SandboxInfo[]> {
     return this.#call('GET', '/v1/sandboxes', z.array(SandboxInfo));
   }

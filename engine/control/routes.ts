@@ -93,6 +93,7 @@ export function controlRoutes({ manager, tenants, activity, catalogue }: Control
           return { references, id, size, created, description };
         }),
     },
+    { method: 'POST', pattern: '/v1/images/reload', handle: async () => catalogue.reload() },
     {
       method: 'GET',
       pattern: sandboxes,

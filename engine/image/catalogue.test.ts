@@ -1,4 +1,4 @@
-import { mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
@@ -73,5 +73,22 @@ describe('the catalogue', () => {
     await mkdir(path.join(other, 'images'), { recursive: true });
     await writeFile(path.join(other, 'images/catalogue.json'), '{');
     await expect(openCatalogue(other)).rejects.toThrow(/catalogue\.json is damaged .* run: berth setup/);
+  });
+
+  it('has what set-up added once it is read again, and still knows by its id what was taken out', async () => {
+    const catalogue = await openCatalogue(data);
+    const file = path.join(data, 'images/catalogue.json');
+    const before = await readFile(file, 'utf8');
+    const { images } = JSON.parse(before);
+    const renamed = [{ ...images[0], references: ['docker.io/library/shop:latest'] }];
+    await writeFile(file, JSON.stringify({ version: 1, images: renamed }));
+    await catalogue.reload();
+    expect(catalogue.resolve('shop')?.id).toBe(configDigest);
+    expect(catalogue.resolve('web')).toBeUndefined();
+    await writeFile(file, JSON.stringify({ version: 1, images: [] }));
+    await catalogue.reload();
+    expect(catalogue.list()).toEqual([]);
+    expect(catalogue.byId(configDigest)?.id).toBe(configDigest);
+    await writeFile(file, before);
   });
 });

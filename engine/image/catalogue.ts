@@ -61,7 +61,7 @@ export interface CatalogueEntry {
   description: string;
 }
 
-/** The bundled images, read once. */
+/** The bundled images, as they were when they were last read. */
 export interface Catalogue {
   list(): CatalogueEntry[];
   /** by reference in any form: `nginx`, `docker.io/library/nginx:latest`, `nginx@sha256:…` (manifest digest) */
@@ -70,20 +70,39 @@ export interface Catalogue {
   byId(id: string): CatalogueEntry | undefined;
   /** the blob of a layer, compressed, by its digest */
   readLayer(digest: string): Readable;
+  /** Reads it again, after set-up has changed it. What is not in it any more is still known by its id until the engine ends. */
+  reload(): Promise<void>;
 }
+
+type Index = Pick<Catalogue, 'list' | 'resolve' | 'byId'>;
 
 /** Reads the catalogue of a data directory; it is empty when set-up has not made one. */
 export async function openCatalogue(dataDir: string): Promise<Catalogue> {
+  let index = await readIndex(dataDir);
+  return {
+    list: () => index.list(),
+    resolve: (reference) => index.resolve(reference),
+    byId: (id) => index.byId(id),
+    readLayer: (digest) => createReadStream(blobPath(dataDir, digest)),
+    async reload() {
+      const before = index;
+      const now = await readIndex(dataDir);
+      index = { ...now, byId: (id) => now.byId(id) ?? before.byId(id) };
+    },
+  };
+}
+
+async function readIndex(dataDir: string): Promise<Index> {
   const file = path.join(imagesDir(dataDir), 'catalogue.json');
   const text = await readIfThere(file);
-  if (text === undefined) return indexEntries(dataDir, []);
+  if (text === undefined) return indexEntries([]);
   let parsed: CatalogueFile;
   try {
     parsed = CatalogueFile.parse(JSON.parse(text));
   } catch (error) {
     throw new SystemError(`${file} is damaged (${messageOf(error)}); run: berth setup`, { cause: error });
   }
-  return indexEntries(dataDir, await Promise.all(parsed.images.map((image) => readEntry(dataDir, image))));
+  return indexEntries(await Promise.all(parsed.images.map((image) => readEntry(dataDir, image))));
 }
 
 async function readIfThere(file: string): Promise<string | undefined> {
@@ -124,7 +143,7 @@ async function readEntry(dataDir: string, image: CatalogueFile['images'][number]
   };
 }
 
-function indexEntries(dataDir: string, entries: CatalogueEntry[]): Catalogue {
+function indexEntries(entries: CatalogueEntry[]): Index {
   const byReference = new Map<string, CatalogueEntry>();
   const byId = new Map<string, CatalogueEntry>();
   for (const entry of entries) {
@@ -147,6 +166,5 @@ function indexEntries(dataDir: string, entries: CatalogueEntry[]): Catalogue {
       return byReference.get(fullReference(key));
     },
     byId: (id) => byId.get(id),
-    readLayer: (digest) => createReadStream(blobPath(dataDir, digest)),
   };
 }
