@@ -52,9 +52,8 @@ for (const target of dockerTargets('build')) {
         };
       });
 
-      const run = (args: string[], stdin?: string | Uint8Array): Promise<CommandResult> => {
-        const env = { DOCKER_CONFIG: config, HOME: work };
-        return docker.run(args, { env, ...(stdin === undefined ? {} : { stdin }) });
+      const run = (args: string[], more: Record<string, string> = {}): Promise<CommandResult> => {
+        return docker.run(args, { env: { DOCKER_CONFIG: config, HOME: work, ...more } });
       };
       const build = async (dockerfile: string, ...args: string[]) => {
         await writeFile(path.join(work, 'Dockerfile'), dockerfile);
@@ -128,13 +127,13 @@ for (const target of dockerTargets('build')) {
       it('mounts caches, memory, secrets and other stages for a RUN', async () => {
         await writeFile(path.join(work, 'secret'), 'sesame');
         const mounts = `FROM busybox AS data
-RUN echo from data > /data
+RUN echo from data > /data; : ${image}
 FROM busybox
 RUN echo ${image}
 RUN --mount=type=cache,id=${image},target=/cache cat /cache/* 2>/dev/null; echo kept > /cache/file
 RUN --mount=type=tmpfs,target=/memory mount | grep -c /memory
-RUN --mount=type=secret,id=word cat /run/secrets/word
-RUN --mount=type=bind,from=data,source=/data,target=/other cat /other
+RUN --mount=type=secret,id=word cat /run/secrets/word; : ${image}
+RUN --mount=type=bind,from=data,source=/data,target=/other cat /other; : ${image}
 RUN --mount=type=bind,target=/context cat /context/folder/inner; touch /context/x 2>/dev/null || echo read-only
 `;
         const secret = ['--secret', `id=word,src=${path.join(work, 'secret')}`];
@@ -145,6 +144,90 @@ RUN --mount=type=bind,target=/context cat /context/folder/inner; touch /context/
         expect(first.stderr).toMatch(/ inner\n[^\n]* read-only/);
         const second = await build(mounts.replace('cat /cache/*', 'cat  /cache/*'), ...secret);
         expect(second.stderr).toMatch(/ kept\n/);
+      });
+
+      it('builds for clients without BuildKit, in the classic words', async () => {
+        const classic = (...args: string[]) => {
+          return run(['build', '-t', image, ...args, work], { DOCKER_BUILDKIT: '0' });
+        };
+        await writeFile(path.join(work, 'Dockerfile'), DOCKERFILE);
+        const first = await classic('--build-arg', `WHAT=${image}`, '--target', '');
+        expect(first.stdout).toContain('Step 3/10 : RUN echo "made $WHAT" > /made\n ---> Running in ');
+        expect(first.stdout).toMatch(/Step 5\/10 : ENV COLOR=green\n/);
+        expect(first.stdout).toMatch(
+          /Step 9\/10 : RUN cat .*\n ---> Running in [0-9a-f]{12}\nmade build-[0-9a-f]{8}\nbuild-[0-9a-f]{8}\ninner\n ---> Removed intermediate container [0-9a-f]{12}\n ---> [0-9a-f]{12}\nStep 10\/10 : CMD/,
+        );
+        expect(first.stdout).toMatch(
+          new RegExp(`Successfully built [0-9a-f]{12}\\nSuccessfully tagged ${image}:latest\\n$`),
+        );
+        expect(first.code).toBe(0);
+        expect(await docker.ok('run', '--rm', image)).toBe(`made ${image}`);
+        const id = await inspect('{{.Id}}');
+        expect((await classic('-q', '--build-arg', `WHAT=${image}`)).stdout.trim()).toBe(id);
+        const again = (await classic('--build-arg', `WHAT=${image}`)).stdout;
+        expect(again).toMatch(/Step 9\/10 : RUN cat .*\n ---> Using cache\n ---> [0-9a-f]{12}\n/);
+        await writeFile(path.join(work, 'Dockerfile'), 'FROM busybox\nRUN echo out; exit 3\n');
+        const failed = await classic();
+        expect(failed.stdout).toMatch(
+          /Step 2\/2 : RUN echo out; exit 3\n ---> Running in [0-9a-f]{12}\nout\n/,
+        );
+        expect(failed.stderr).toContain(
+          "The command '/bin/sh -c echo out; exit 3' returned a non-zero code: 3",
+        );
+        expect(failed.code).toBe(3);
+        await writeFile(path.join(work, 'Dockerfile'), 'FROM busybox\nCOPY zz /\n');
+        expect((await classic()).stderr).toContain(
+          'COPY failed: file not found in build context or excluded by',
+        );
+        await writeFile(path.join(work, 'Dockerfile'), 'FORM busybox\n');
+        expect((await classic()).stderr).toContain(
+          'dockerfile parse error on line 1: unknown instruction: FORM',
+        );
+      });
+
+      it('shows what the cache holds, and prunes it', async () => {
+        await build(DOCKERFILE, '--build-arg', `WHAT=${image}`);
+        expect((await run(['buildx', 'du'])).stdout).toMatch(/^ID\s+RECLAIMABLE\s+SIZE/);
+        expect((await run(['system', 'df'])).stdout).toMatch(/\nBuild Cache\s+\d+/);
+        if (!target.isBerth) return;
+        expect((await run(['builder', 'prune', '-a', '-f'])).stdout).toContain('Total');
+      });
+
+      it('bakes several targets, and builds for compose', async () => {
+        await writeFile(
+          path.join(work, 'Dockerfile'),
+          `FROM busybox\nARG WHO\nRUN echo "$WHO" > /who; : ${image}\nCMD cat /who\n`,
+        );
+        await writeFile(
+          path.join(work, 'docker-bake.json'),
+          JSON.stringify({
+            group: { default: { targets: ['a', 'b'] } },
+            target: {
+              a: { context: work, tags: [`${image}:a`], args: { WHO: 'first' } },
+              b: { context: work, tags: [`${image}:b`], args: { WHO: 'second' } },
+            },
+          }),
+        );
+        expect(await run(['buildx', 'bake', '-f', path.join(work, 'docker-bake.json')])).toMatchObject({
+          code: 0,
+        });
+        expect(await docker.ok('run', '--rm', `${image}:a`)).toBe('first');
+        expect(await docker.ok('run', '--rm', `${image}:b`)).toBe('second');
+        await docker.ok('rmi', '-f', `${image}:a`, `${image}:b`);
+        await writeFile(
+          path.join(work, 'compose.yaml'),
+          `services:\n  one:\n    image: ${image}\n    build:\n      context: .\n      args:\n        WHO: composed\n`,
+        );
+        const composed = await run([
+          'compose',
+          '--project-directory',
+          work,
+          '-f',
+          path.join(work, 'compose.yaml'),
+          'build',
+        ]);
+        expect(composed).toMatchObject({ code: 0 });
+        expect(await docker.ok('run', '--rm', image)).toBe('composed');
       });
 
       it('gives the result as files', async () => {

@@ -6,6 +6,7 @@ import type { Duplex } from 'node:stream';
 import { z } from 'zod';
 import { openBuilder, type SandboxBuilder } from '../build/builder.ts';
 import { closeFronts, openFronts } from '../build/parts.ts';
+import { buildUsage } from '../build/usage.ts';
 import { Accounts } from '../container/accounts.ts';
 import { hasSwapLimit, initLayerSteps } from '../container/boot.ts';
 import { watchExits } from '../container/exits.ts';
@@ -36,6 +37,7 @@ import { VolumeMounts } from '../volume/mount.ts';
 import { reconcileVolumes } from '../volume/reconcile.ts';
 import { VolumeStore } from '../volume/store.ts';
 import { Router } from './router.ts';
+import { buildRoutes } from './routes/build.ts';
 import { buildSessionRoutes } from './routes/build-sessions.ts';
 import { containerFileRoutes } from './routes/container-files.ts';
 import { containerStreamRoutes } from './routes/container-streams.ts';
@@ -136,13 +138,14 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
   });
 
   const router = new Router([
-    ...systemRoutes(parts),
+    ...systemRoutes(parts, () => buildUsage(fronts)),
     ...containerRoutes(parts),
     ...containerFileRoutes(parts),
     ...containerStreamRoutes(parts),
     ...execRoutes(parts),
     ...imageRoutes(parts, sources),
     ...registryRoutes(parts, sources),
+    ...buildRoutes(fronts),
     ...buildSessionRoutes(fronts),
     ...eventRoutes(events),
     ...networkRoutes(parts),

@@ -17,6 +17,8 @@ export interface BuildFronts {
   readonly builds: RunningBuilds;
   readonly feed: BuildFeed;
   readonly log: Logger;
+  /** what cancels the classic builds that have an id */
+  readonly classic: Map<string, () => void>;
   /** connections of BuildKit's clients */
   readonly connections: Set<Duplex>;
   /** address at which containers reach the lab host (`--add-host name:host-gateway`) */
@@ -35,6 +37,7 @@ export async function openFronts(
   return {
     ...rest,
     connections: new Set(),
+    classic: new Map(),
     contexts,
     sessions: new SessionRegistry(),
     builds: new RunningBuilds(),
@@ -45,4 +48,5 @@ export async function openFronts(
 /** Ends every connection, and with them what was being built. */
 export function closeFronts(fronts: BuildFronts): void {
   for (const socket of fronts.connections) socket.destroy();
+  for (const cancel of fronts.classic.values()) cancel();
 }

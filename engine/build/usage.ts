@@ -57,3 +57,19 @@ export function readFilters(lines: readonly string[]): Map<string, string[]> {
   }
   return filters;
 }
+
+/** One record of the cache as `/system/df` lists it. */
+export function describeCacheRecord(record: CacheRecord): Record<string, unknown> {
+  return {
+    ID: record.id,
+    ...(record.parents.length > 0 ? { Parents: record.parents } : {}),
+    Type: record.type,
+    Description: record.description,
+    InUse: record.isInUse,
+    Shared: record.isShared,
+    Size: record.size,
+    CreatedAt: record.createdAt,
+    LastUsedAt: record.lastUsedAt ?? null,
+    UsageCount: record.usageCount,
+  };
+}

@@ -1,6 +1,8 @@
 // /_ping, /version, /info, /system/df: who answers here.
 
 import os from 'node:os';
+import type { CacheRecord } from '../../build/build.ts';
+import { describeCacheRecord } from '../../build/usage.ts';
 import { readText } from '../../container/lab-files.ts';
 import { listContainers } from '../../container/list.ts';
 import { InvalidParameter } from '../../errors.ts';
@@ -22,13 +24,14 @@ import { API_VERSION, BERTH_VERSION, MIN_API_VERSION } from '../version.ts';
 /** The kernel's names of architectures, which /info uses. */
 const KERNEL_ARCHITECTURE: Record<string, string> = { x64: 'x86_64', arm64: 'aarch64' };
 
-export function systemRoutes(parts: ExecParts): Route[] {
+/** @param builds records of the build cache */
+export function systemRoutes(parts: ExecParts, builds: () => Promise<CacheRecord[]>): Route[] {
   return [
     route('GET', '/_ping', ping),
     route('HEAD', '/_ping', ping),
     route('GET', '/version', (call) => call.send(200, version())),
     route('GET', '/info', async (call) => call.send(200, await info(parts))),
-    route('GET', '/system/df', async (call) => call.send(200, await diskUsage(parts, call))),
+    route('GET', '/system/df', async (call) => call.send(200, await diskUsage(parts, call, builds))),
   ];
 }
 
@@ -167,7 +170,11 @@ async function info(parts: ExecParts): Promise<Record<string, unknown>> {
 
 const OBJECT_TYPES = ['container', 'image', 'volume', 'build-cache'];
 
-async function diskUsage(parts: ExecParts, call: Call): Promise<Record<string, unknown>> {
+async function diskUsage(
+  parts: ExecParts,
+  call: Call,
+  builds: () => Promise<CacheRecord[]>,
+): Promise<Record<string, unknown>> {
   const none = Filters.parse(null, []);
   const types = call.query.getAll('type');
   const stranger = types.find((type) => !OBJECT_TYPES.includes(type));
@@ -192,7 +199,7 @@ async function diskUsage(parts: ExecParts, call: Call): Promise<Record<string, u
     Images: images,
     Containers: containers,
     Volumes: wants('volume') ? await volumeUsage(parts) : null,
-    BuildCache: wants('build-cache') ? [] : null,
+    BuildCache: wants('build-cache') ? (await builds()).map(describeCacheRecord) : null,
   };
 }
 

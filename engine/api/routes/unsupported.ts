@@ -9,9 +9,6 @@ const NOT_YET: readonly [method: string, pattern: string, what: string][] = [
   ['POST', '/containers/{id}/checkpoints', 'docker checkpoint'],
   ['GET', '/containers/{id}/checkpoints', 'docker checkpoint'],
   ['DELETE', '/containers/{id}/checkpoints/{checkpoint}', 'docker checkpoint'],
-  ['POST', '/build', 'docker build'],
-  ['POST', '/build/prune', 'docker builder prune'],
-  ['POST', '/build/cancel', 'docker build'],
 ];
 
 const SWARM = ['swarm', 'nodes', 'services', 'tasks', 'secrets', 'configs'];
