@@ -173,5 +173,44 @@ describe.skipIf(missing).each(dockerTargets('registry'))(
       await docker.ok('rmi', name);
       expect((await docker.run(['pull', name], { env })).code).toBe(1);
     });
+
+    it.skipIf(!target.isBerth)(
+      'trusts a certificate that the lab host was told of, and no other',
+      async () => {
+        const port = 20_000 + randomInt(20_000);
+        // not an address of loopback, where any certificate does
+        const script = `set -e
+      mkdir -p /tls /etc/docker/certs.d/lab.example:${port}
+      openssl req -x509 -newkey rsa:2048 -nodes -keyout /tls/key.pem -out /tls/cert.pem -days 2 \\
+        -subj /CN=lab.example -addext subjectAltName=DNS:lab.example 2>/dev/null
+      echo "127.0.0.1 lab.example" >> /etc/hosts`;
+        const sandbox = target.engine().control;
+        expect(await sandbox.run('registry', { argv: ['sh', '-c', script] })).toMatchObject({ exitCode: 0 });
+        containers.push(
+          await docker.ok(
+            ...['run', '-d', '-p', `${port}:5000`, '-v', '/tls:/tls'],
+            ...[
+              '-e',
+              'REGISTRY_HTTP_TLS_CERTIFICATE=/tls/cert.pem',
+              '-e',
+              'REGISTRY_HTTP_TLS_KEY=/tls/key.pem',
+              image,
+            ],
+          ),
+        );
+        await untilAnswering(docker, `localhost:${port}`);
+        const name = `lab.example:${port}/${unique('tls')}:v1`;
+        await made(name);
+        expect((await docker.run(['push', name])).stderr).toContain(
+          'certificate signed by unknown authority',
+        );
+        const trust = `cp /tls/cert.pem /etc/docker/certs.d/lab.example:${port}/ca.crt`;
+        await sandbox.run('registry', { argv: ['sh', '-c', trust] });
+        expect(await docker.ok('push', name)).toContain('v1: digest: ');
+        await docker.ok('rmi', name);
+        expect(await docker.ok('pull', '-q', name)).toBe(name);
+        await docker.ok('rmi', name);
+      },
+    );
   },
 );

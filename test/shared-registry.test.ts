@@ -1,7 +1,7 @@
 // Registries that the operator lists: what is pulled from them is shared by all sandboxes, and what they do wrong harms none.
 
 import { randomBytes } from 'node:crypto';
-import { lstat, mkdtemp, readdir, readFile, rm } from 'node:fs/promises';
+import { lstat, mkdtemp, readdir, readFile, rename, rm, writeFile } from 'node:fs/promises';
 import http from 'node:http';
 import type { AddressInfo } from 'node:net';
 import os from 'node:os';
@@ -372,5 +372,35 @@ describe.skipIf(engineMissing)(`listed registries${engineMissing ? ` (${engineMi
     client.kill('SIGKILL');
     expect(await until(async () => isCut)).toBe(true);
     expect(await until(async () => (await readdir(storeOf('staging'))).length === 0)).toBe(true);
+  });
+
+  it('keeps layers that a sandbox uses when set-up replaces the image that they were of', async () => {
+    const catalogue = storeOf('catalogue.json');
+    const before = await readFile(catalogue, 'utf8');
+    await ada.ok('pull', 'busybox');
+    const container = await ada.ok('run', '-d', 'busybox', 'sh', '-c', 'echo mine > /mine');
+    await ada.ok('wait', container);
+    await ada.ok('commit', '-c', 'CMD ["cat", "/mine"]', container, 'mine');
+    await ada.ok('rm', container);
+    const listed: { images: { references: string[] }[] } = JSON.parse(before);
+    const images = listed.images.filter(
+      (each) => !each.references.some((name) => name.includes('/busybox:')),
+    );
+    await engine.end('SIGTERM');
+    await writeFile(`${catalogue}.new`, JSON.stringify({ ...listed, images }));
+    await rename(`${catalogue}.new`, catalogue);
+    // what set-up has just built is not removed either
+    await rm(storeOf('built/busybox.json'), { force: true });
+    await engine.up();
+    await sleep(3000);
+    expect(await isShared(busybox)).toBe(true);
+    expect(await ada.ok('run', '--rm', 'mine')).toBe('mine');
+    expect(await ada.ok('run', '--rm', 'busybox', 'echo', 'old')).toBe('old');
+    const file = path.join(work, 'mine.tar');
+    await ada.ok('save', '-o', file, 'mine', 'busybox');
+    expect(await ben.ok('load', '-i', file)).toContain('Loaded image: busybox:latest');
+    await ben.ok('rmi', 'mine', 'busybox');
+    await ada.ok('rmi', 'mine', 'busybox');
+    expect(await until(async () => !(await isShared(busybox)))).toBe(true);
   });
 });

@@ -56,9 +56,10 @@ export class TestEngine {
     await mkdir(dataDir);
     for (const name of ['bin', 'host-image', 'images', 'seccomp.json']) {
       if (name === 'images' && ownImages) {
-        // hard links, where the file system is the same
+        // hard links, where the file system is the same; but not of what is written in its place
         const [from, to] = [`${path.join(SETUP_DATA, name)}/.`, path.join(dataDir, name)];
-        const script = 'cp -al "$0" "$1" 2>/dev/null || { rm -rf "$1"; cp -a "$0" "$1"; }';
+        const script = `cp -al "$0" "$1" 2>/dev/null || { rm -rf "$1"; cp -a "$0" "$1"; }
+          cp --remove-destination "$0/catalogue.json" "$1/catalogue.json"`;
         const copied = await runCommand(['sh', '-c', script, from, to]);
         if (copied.code !== 0) throw new Error(copied.stderr);
         continue;
