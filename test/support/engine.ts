@@ -8,6 +8,7 @@ import path from 'node:path';
 import { setTimeout as sleep } from 'node:timers/promises';
 import { fileURLToPath } from 'node:url';
 import { ControlClient } from '../../engine/client/client.ts';
+import { cgroupParent } from '../../engine/sandbox/instance.ts';
 import { DockerCli, dockerCommand, runCommand } from './docker.ts';
 
 export const CHECKOUT = fileURLToPath(new URL('../..', import.meta.url));
@@ -160,7 +161,8 @@ export async function countTraces(engine: TestEngine): Promise<Traces> {
     '-type',
     'd',
     '-path',
-    '*berth*',
+    // engines of one host have cgroups of different names
+    `*/${cgroupParent(engine.dataDir)}/*`,
   ]);
   const pids = (await readdir('/proc')).filter((name) => /^\d+$/.test(name));
   const owners = await Promise.all(pids.map(ownerOf));
