@@ -5,6 +5,7 @@ import { mkdir, mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { afterAll, beforeAll, beforeEach, describe, expect, it } from 'vitest';
+import type { BuildActivity } from '../engine/client/build-events.ts';
 import type { CommandResult, DockerCli } from './support/docker.ts';
 import { engineMissing } from './support/engine.ts';
 import { pluginConfig } from './support/plugins.ts';
@@ -228,6 +229,36 @@ RUN --mount=type=bind,target=/context cat /context/folder/inner; touch /context/
         ]);
         expect(composed).toMatchObject({ code: 0 });
         expect(await docker.ok('run', '--rm', image)).toBe('composed');
+      });
+
+      it.skipIf(!target.isBerth)('tells watchers of its steps, their output, and the layers', async () => {
+        const seen: BuildActivity[] = [];
+        const leaving = new AbortController();
+        const watching = (async () => {
+          const { control } = target.engine();
+          for await (const event of control.builds('build', { signal: leaving.signal })) {
+            seen.push(event);
+            if (event.kind === 'ended') return;
+          }
+        })();
+        await new Promise((resolve) => setTimeout(resolve, 100));
+        await build(`FROM busybox\nRUN echo ${image} | tee /who\n`);
+        await watching;
+        leaving.abort();
+        const step = seen.flatMap((event) =>
+          event.kind === 'step' && event.step.name.includes('RUN') ? event.step : [],
+        );
+        expect(step.map(({ state }) => state)).toEqual(expect.arrayContaining(['running', 'done']));
+        expect(seen.find((event) => event.kind === 'log')).toMatchObject({
+          text: `${image}\n`,
+          stream: 'stdout',
+        });
+        const ended = seen.at(-1);
+        expect(ended).toMatchObject({ kind: 'ended', error: '', imageId: await inspect('{{.Id}}') });
+        expect(ended?.kind === 'ended' ? ended.layers.at(-1) : undefined).toMatchObject({
+          size: image.length + 1,
+          createdBy: `RUN /bin/sh -c echo ${image} | tee /who # buildkit`,
+        });
       });
 
       it('gives the result as files', async () => {

@@ -4,9 +4,11 @@ import type { IncomingMessage, ServerResponse } from 'node:http';
 import path from 'node:path';
 import type { Duplex } from 'node:stream';
 import { z } from 'zod';
+import { describeActivity } from '../build/activity.ts';
 import { openBuilder, type SandboxBuilder } from '../build/builder.ts';
 import { closeFronts, openFronts } from '../build/parts.ts';
 import { buildUsage } from '../build/usage.ts';
+import type { BuildActivity } from '../client/build-events.ts';
 import { Accounts } from '../container/accounts.ts';
 import { hasSwapLimit, initLayerSteps } from '../container/boot.ts';
 import { watchExits } from '../container/exits.ts';
@@ -66,6 +68,7 @@ export interface Tenant {
   handle(req: IncomingMessage, res: ServerResponse): void;
   upgrade(req: IncomingMessage, socket: Duplex, head: Buffer): void;
   events: { subscribe(listener: (event: DockerEvent) => void): () => void };
+  builds: { subscribe(listener: (event: BuildActivity) => void, onEnd: () => void): () => void };
   dispose(): Promise<void>;
 }
 
@@ -158,6 +161,11 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     handle: (req, res) => server.handle(req, res),
     upgrade: (req, socket, head) => server.upgrade(req, socket, head),
     events,
+    builds: {
+      subscribe: (listener, onEnd) => {
+        return fronts.feed.subscribe((event) => listener(describeActivity(event, images)), onEnd);
+      },
+    },
     async dispose() {
       for (const unwatch of unwatchers) unwatch();
       closeFronts(fronts);

@@ -11,16 +11,23 @@ export type FeedEvent =
   | { build: string; kind: 'ended'; error: string; imageId: string | undefined };
 
 export class BuildFeed {
-  readonly #listeners = new Set<(event: FeedEvent) => void>();
+  readonly #watchers = new Set<{ listener(event: FeedEvent): void; onEnd(): void }>();
 
-  /** Called with everything from now on; returns the unsubscribe function. */
-  subscribe(listener: (event: FeedEvent) => void): () => void {
-    this.#listeners.add(listener);
-    return () => this.#listeners.delete(listener);
+  /** `listener` hears everything from now on, `onEnd` when there is nothing more; returns the unsubscribe function. */
+  subscribe(listener: (event: FeedEvent) => void, onEnd: () => void): () => void {
+    const watcher = { listener, onEnd };
+    this.#watchers.add(watcher);
+    return () => this.#watchers.delete(watcher);
   }
 
   publish(event: FeedEvent): void {
-    for (const listener of [...this.#listeners]) listener(event);
+    for (const { listener } of [...this.#watchers]) listener(event);
+  }
+
+  /** The builder is gone. */
+  end(): void {
+    for (const { onEnd } of [...this.#watchers]) onEnd();
+    this.#watchers.clear();
   }
 }
 

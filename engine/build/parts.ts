@@ -48,5 +48,6 @@ export async function openFronts(
 /** Ends every connection, and with them what was being built. */
 export function closeFronts(fronts: BuildFronts): void {
   for (const socket of fronts.connections) socket.destroy();
+  fronts.feed.end();
   for (const cancel of fronts.classic.values()) cancel();
 }

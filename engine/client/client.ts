@@ -4,6 +4,7 @@ import type http from 'node:http';
 import type { Duplex } from 'node:stream';
 import { StringDecoder } from 'node:string_decoder';
 import { z } from 'zod';
+import { BuildActivity } from './build-events.ts';
 import { createAgent, expectSuccess, parseJson, readAll, send, upgrade } from './http.ts';
 import {
   Activity,
@@ -167,9 +168,22 @@ export class ControlClient {
   }
 
   /** What happens in the sandbox from now on, until `signal` aborts or the sandbox is deleted. */
-  async *activity(name: string, options: { signal?: AbortSignal } = {}): AsyncGenerator<Activity, void> {
+  activity(name: string, options: { signal?: AbortSignal } = {}): AsyncGenerator<Activity, void> {
+    return this.#lines(pathOf(name, 'activity'), Activity, options);
+  }
+
+  /** The sandbox's builds from now on: steps as they run, their output, what came of them. */
+  builds(name: string, options: { signal?: AbortSignal } = {}): AsyncGenerator<BuildActivity, void> {
+    return this.#lines(pathOf(name, 'builds'), BuildActivity, options);
+  }
+
+  async *#lines<T extends z.ZodType>(
+    path: string,
+    schema: T,
+    options: { signal?: AbortSignal },
+  ): AsyncGenerator<z.infer<T>, void> {
     const response = await expectSuccess(
-      await send(this.#socketPath, this.#agent, 'GET', pathOf(name, 'activity'), { signal: options.signal }),
+      await send(this.#socketPath, this.#agent, 'GET', path, { signal: options.signal }),
     );
     const decoder = new StringDecoder('utf8');
     let rest = '';
@@ -178,8 +192,8 @@ export class ControlClient {
         if (!Buffer.isBuffer(chunk)) continue;
         const lines = (rest + decoder.write(chunk)).split('\n');
         rest = lines.pop() ?? '';
-        if (rest.length > MAX_LINE) throw new Error('an activity line is too long');
-        for (const line of lines) yield Activity.parse(JSON.parse(line));
+        if (rest.length > MAX_LINE) throw new Error('a line of the engine is too long');
+        for (const line of lines) yield schema.parse(JSON.parse(line));
       }
     } catch (error) {
       if (!options.signal?.aborted) throw error;

@@ -23,6 +23,13 @@ class EchoTenant implements Tenant {
     response.end(JSON.stringify({ method: request.method, url: request.url }));
   };
   readonly upgrade: Tenant['upgrade'] = (_request, socket) => void socket.end();
+  readonly builds: Tenant['builds'] = {
+    subscribe: (listener, onEnd) => {
+      listener({ kind: 'started', build: 'b', dockerfile: 'Dockerfile', target: '', references: ['x'] });
+      setTimeout(onEnd, 20);
+      return () => undefined;
+    },
+  };
   readonly events: Tenant['events'] = {
     subscribe: (listener) => {
       this.listeners.add(listener);
@@ -288,6 +295,14 @@ describe.skipIf(missing)(`the control API${missing ? ` (${missing})` : ''}`, () 
       'running',
       'terminal',
     ]);
+  });
+
+  it('tells of builds until the daemon goes', async () => {
+    await client.createSandbox({ name: 'builder' });
+    const seen: unknown[] = [];
+    for await (const event of client.builds('builder')) seen.push(event);
+    expect(seen).toMatchObject([{ kind: 'started', build: 'b', references: ['x'] }]);
+    await client.deleteSandbox('builder');
   });
 
   it('resets and deletes', async () => {

@@ -15,6 +15,7 @@ import type { LabHost } from '../sandbox/lab-host.ts';
 import type { SandboxManager } from '../sandbox/manager.ts';
 import { listProcesses } from '../sandbox/processes.ts';
 import type { ActivityHub } from './activity.ts';
+import { serveBuilds } from './builds.ts';
 import { DEFAULT_READ, MAX_READ, MAX_WRITE, readFile, writeFile } from './files.ts';
 import {
   ANSWERED,
@@ -204,6 +205,14 @@ export function controlRoutes({ manager, tenants, activity, catalogue }: Control
           else if (event.kind === 'sandbox' && event.state === 'deleted') response.end();
         });
         response.once('close', unsubscribe);
+        return ANSWERED;
+      },
+    },
+    {
+      method: 'GET',
+      pattern: `${one}/builds`,
+      handle: async (call, response) => {
+        serveBuilds(tenants.of(await running(call)), response);
         return ANSWERED;
       },
     },

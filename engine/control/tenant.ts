@@ -3,6 +3,7 @@
 import { chmod, chown, rm } from 'node:fs/promises';
 import http, { type IncomingMessage, type ServerResponse } from 'node:http';
 import type { Duplex } from 'node:stream';
+import type { BuildActivity } from '../client/build-events.ts';
 import type { DockerEvent } from '../client/types.ts';
 import { Unavailable } from '../errors.ts';
 import type { Logger } from '../log.ts';
@@ -14,6 +15,10 @@ export interface Tenant {
   handle(request: IncomingMessage, response: ServerResponse): void;
   upgrade(request: IncomingMessage, socket: Duplex, head: Buffer): void;
   readonly events: { subscribe(listener: (event: DockerEvent) => void): () => void };
+  /** builds from now on; `onEnd` is called when the daemon goes */
+  readonly builds: {
+    subscribe(listener: (event: BuildActivity) => void, onEnd: () => void): () => void;
+  };
   dispose(): Promise<void>;
 }
 
