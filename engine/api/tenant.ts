@@ -16,6 +16,7 @@ import { volumeNames } from '../container/mount-point.ts';
 import { NameServer } from '../container/names.ts';
 import { claimHeld, reconcileContainers } from '../container/reconcile.ts';
 import { ContainerStore } from '../container/store.ts';
+import { UsageReader } from '../container/usage.ts';
 import { Unavailable } from '../errors.ts';
 import { type DockerEvent, EventBus } from '../events/bus.ts';
 import { formatNanos, nowNanos } from '../events/clock.ts';
@@ -42,6 +43,7 @@ import { Router } from './router.ts';
 import { buildRoutes } from './routes/build.ts';
 import { buildSessionRoutes } from './routes/build-sessions.ts';
 import { containerFileRoutes } from './routes/container-files.ts';
+import { containerStatsRoutes } from './routes/container-stats.ts';
 import { containerStreamRoutes } from './routes/container-streams.ts';
 import { containerRoutes } from './routes/containers.ts';
 import { eventRoutes } from './routes/events.ts';
@@ -115,6 +117,7 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     volumeMounts: new VolumeMounts(),
     events,
     accounts,
+    usage: new UsageReader(sandbox),
     health,
     log,
     seccompProfile,
@@ -144,6 +147,7 @@ export async function createTenant(sandbox: Sandbox, deps: TenantDeps): Promise<
     ...systemRoutes(parts, () => buildUsage(fronts)),
     ...containerRoutes(parts),
     ...containerFileRoutes(parts),
+    ...containerStatsRoutes(parts),
     ...containerStreamRoutes(parts),
     ...execRoutes(parts),
     ...imageRoutes(parts, sources),

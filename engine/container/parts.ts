@@ -12,6 +12,7 @@ import type { Accounts } from './accounts.ts';
 import type { HealthWatch } from './health.ts';
 import type { NameServer } from './names.ts';
 import type { ContainerStore } from './store.ts';
+import type { UsageReader } from './usage.ts';
 
 export interface ContainerParts extends VolumeParts {
   readonly sandbox: Sandbox;
@@ -23,6 +24,7 @@ export interface ContainerParts extends VolumeParts {
   readonly volumeMounts: VolumeMounts;
   readonly events: EventBus;
   readonly accounts: Accounts;
+  readonly usage: UsageReader;
   readonly health: HealthWatch;
   readonly log: Logger;
   /** Docker's default, containers-common format */

@@ -4,7 +4,6 @@ import { NotImplemented, Unavailable } from '../../errors.ts';
 import { type Route, route } from '../router.ts';
 
 const NOT_YET: readonly [method: string, pattern: string, what: string][] = [
-  ['GET', '/containers/{id}/stats', 'docker stats'],
   ['POST', '/containers/{id}/copy', 'docker cp'],
   ['POST', '/containers/{id}/checkpoints', 'docker checkpoint'],
   ['GET', '/containers/{id}/checkpoints', 'docker checkpoint'],
