@@ -2,9 +2,12 @@
 #include "layer-entry.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/stat.h>
+#include <unistd.h>
 
 enum { LONG_LIMIT = 1 << 20, ZERO_RUN = 16 };
 
@@ -53,13 +56,38 @@ void record_bytes(const uint8_t *bytes, size_t size)
 	note('R', size - begin, bytes + begin, size - begin);
 }
 
-void record_file(const char *path, uint64_t size)
+static void note_file(char kind, const char *path, uint64_t size)
 {
 	uint8_t bytes[sizeof size + PATH_LIMIT];
 	size_t length = strlen(path);
 	memcpy(bytes, &size, sizeof size);
 	memcpy(bytes + sizeof size, path, length);
-	note('F', length, bytes, sizeof size + length);
+	note(kind, length, bytes, sizeof size + length);
+}
+
+void record_file(const char *path, uint64_t size)
+{
+	note_file('F', path, size);
+}
+
+void record_replaced(const char *path)
+{
+	static char buffer[65536];
+	struct stat st;
+	if (!split)
+		return;
+	int fd = open(path, O_RDONLY | O_NOFOLLOW | O_NONBLOCK | O_CLOEXEC);
+	if (fd < 0 || fstat(fd, &st) < 0)
+		layer_fail("open", path);
+	uint64_t left = (uint64_t)st.st_size;
+	note_file('O', path, left);
+	while (left) {
+		ssize_t n = read(fd, buffer, left < sizeof buffer ? (size_t)left : sizeof buffer);
+		if (n <= 0 || fwrite(buffer, (size_t)n, 1, split) != 1)
+			layer_fail("keep", path);
+		left -= (uint64_t)n;
+	}
+	close(fd);
 }
 
 void take_content(void *bytes, size_t size)

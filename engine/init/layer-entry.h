@@ -32,6 +32,8 @@ void skip_bytes(uint64_t size);
 void skip_rest(void);
 /** Notes in the record that the content of `path` follows. */
 void record_file(const char *path, uint64_t size);
+/** Keeps the content of a file that a later entry of the archive takes the place of. */
+void record_replaced(const char *path);
 /** Keeps bytes of the archive that are not content. */
 void record_bytes(const uint8_t *bytes, size_t size);
 void record_open(int fd);

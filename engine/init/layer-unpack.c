@@ -2,6 +2,7 @@
 #include "layer-entry.h"
 #include "steps.h"
 
+#include <dirent.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <inttypes.h>
@@ -58,6 +59,33 @@ static void make_parents(char *path)
 	}
 }
 
+/* What is below `path` goes, but the archive has it, and has to be put together again. */
+static void keep_contents(const char *path)
+{
+	struct stat st;
+	struct dirent **entries;
+	if (lstat(path, &st) < 0)
+		layer_fail("keep", path);
+	if (S_ISREG(st.st_mode))
+		record_replaced(path);
+	if (!S_ISDIR(st.st_mode))
+		return;
+	int count = scandir(path, &entries, NULL, NULL);
+	if (count < 0)
+		layer_fail("list", path);
+	for (int i = 0; i < count; free(entries[i++])) {
+		char below[PATH_LIMIT];
+		const char *name = entries[i]->d_name;
+		if (strcmp(name, ".") == 0 || strcmp(name, "..") == 0)
+			continue;
+		errno = ENAMETOOLONG;
+		if (snprintf(below, sizeof below, "%s/%s", path, name) >= (int)sizeof below)
+			layer_fail("keep", path);
+		keep_contents(below);
+	}
+	free(entries);
+}
+
 /* An entry takes the place of what an earlier one made, except that directories are merged. */
 static void make_room(const char *path, bool for_directory)
 {
@@ -65,6 +93,7 @@ static void make_room(const char *path, bool for_directory)
 	struct stat st;
 	if (lstat(path, &st) < 0 || (for_directory && S_ISDIR(st.st_mode)))
 		return;
+	keep_contents(path);
 	snprintf(absolute, sizeof absolute, "/%s", path);
 	if (remove_tree(absolute) < 0)
 		layer_fail("replace", path);

@@ -125,6 +125,24 @@ describe.skipIf(CANNOT)(`berth-init layer${CANNOT ? ` (${CANNOT})` : ''}`, () =>
     expect((await layer(['join', root, split])).code).toBe(1);
   });
 
+  it('puts an archive together again that has a path twice, or a link in the place of a directory', async () => {
+    const bytes = archive(
+      { name: 'f', data: 'first' },
+      { name: 'd/a', data: 'below' },
+      { name: 'f', data: 'second, longer' },
+      { name: 'h', type: '1', link: 'f' },
+      { name: 'f', data: '' },
+      { name: 'd', type: '2', link: 'elsewhere' },
+      { name: 'f', data: 'last' },
+      { name: '.wh.h' },
+    );
+    expect(await unpack(bytes)).toMatchObject({ code: 0 });
+    expect(await readFile(path.join(root, 'f'), 'utf8')).toBe('last');
+    const joined = await layer(['join', root, split]);
+    expect(joined.stderr).toBe('');
+    expect(joined.stdout.equals(bytes)).toBe(true);
+  });
+
   it('refuses what is no archive, and half an archive', async () => {
     expect((await unpack(Buffer.alloc(2048, 'no archive'))).stderr).toMatch(/invalid tar header/);
     await rm(split);
