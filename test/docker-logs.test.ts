@@ -92,6 +92,35 @@ describe.skipIf(engineMissing).each(dockerTargets('logs'))(
       await docker.ok('rm', name);
     });
 
+    it.each([[[]], [['--log-opt', 'compress=true']]])('reads whole while it is rotated %j', async (more) => {
+      const name = unique('log');
+      const script =
+        'i=1; while [ $i -le 12000 ]; do echo $i; [ $((i % 100)) = 0 ] && sleep 0.02; i=$((i+1)); done';
+      await docker.ok(
+        'run',
+        '-d',
+        '--name',
+        name,
+        ...limits('20k', '200', ...more),
+        'busybox',
+        'sh',
+        '-c',
+        script,
+      );
+      const status = () => docker.ok('inspect', '-f', '{{.State.Status}}', name);
+      do {
+        for (const tail of ['all', '2000', '10']) {
+          const numbers = (await lines(name, '--tail', tail)).filter(Boolean).map(Number);
+          const jumps = numbers.filter((number, i) => i > 0 && number !== (numbers[i - 1] ?? 0) + 1);
+          expect({ tail, jumps }).toEqual({ tail, jumps: [] });
+          if (tail === 'all') expect(numbers[0] ?? 1).toBe(1);
+        }
+      } while ((await status()) === 'running');
+      expect(await lines(name)).toEqual(counted(1, 12_000));
+      expect(await lines(name, '--tail', '3000')).toEqual(counted(9001, 12_000));
+      await docker.ok('rm', name);
+    });
+
     it('shows labels, variables and the tag with --details', async () => {
       const name = unique('log');
       await docker.ok(

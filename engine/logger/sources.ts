@@ -1,27 +1,14 @@
-// The files of a log in the order in which they were written, while berth-init may rotate them.
+// What a log holds, in the order in which it was written, from all of its files.
 
-import type { Readable } from 'node:stream';
-import { createGunzip } from 'node:zlib';
-import { EngineError, Unavailable } from '../errors.ts';
-import type { FileStream, InitApi } from '../sandbox/init-types.ts';
+import type { InitApi } from '../sandbox/init-types.ts';
 import type { LogPlan } from './driver.ts';
+import { countLines, open, readThrough, skipLines, unzipped } from './read.ts';
+import { type LogSnapshot, type OlderFile, openOlder, type SourceOptions, takeSnapshot } from './snapshot.ts';
 
-/** A file may be over its size by the line that filled it, or as long as the one before it is compressed. */
-const SLACK = 64 * 2 ** 20;
-const ATTEMPTS = 5;
-
-export interface SourceOptions {
-  /** at most so many of the last lines; undefined is all */
-  tail: number | undefined;
-  /** key of the process whose log it is: go on until it has ended */
-  follow: string | undefined;
-}
-
-/** A file of the log that is to be read now. */
-interface Source {
-  path: string;
-  inode: bigint;
-  isCompressed: boolean;
+/** An older file of which lines are wanted, and how many of its last ones. */
+interface Wanted {
+  file: OlderFile;
+  lines: number;
 }
 
 /** What the log holds, oldest first, piece by piece; nothing when there is no log yet. */
@@ -31,192 +18,88 @@ export async function* logContent(
   options: SourceOptions,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  const { rotation } = plan;
-  const older =
-    rotation && rotation.files > 1 && options.tail !== 0
-      ? await olderFiles(init, plan, rotation.files, options.tail, signal)
-      : { sources: [], tails: new Map<bigint, number>() };
-  for (const source of older.sources) {
-    yield* contentOf(init, plan, source, older.tails.get(source.inode), signal);
-  }
-  const current = await open(init, plan.path, {
-    ...(options.tail === undefined || older.sources.length > 0 ? {} : { tailLines: options.tail }),
-    ...(options.follow === undefined ? {} : { follow: options.follow }),
-  });
-  if (current) yield* readThrough(current.body, signal);
-}
-
-/** The files before the current one of which lines are wanted, and of how many of their last lines. */
-async function olderFiles(
-  init: InitApi,
-  plan: LogPlan,
-  files: number,
-  tail: number | undefined,
-  signal: AbortSignal,
-): Promise<{ sources: Source[]; tails: Map<bigint, number> }> {
-  const tails = new Map<bigint, number>();
-  for (let attempt = 1; ; attempt++) {
-    const before = await inodeOf(init, plan.path);
-    const found = await listOlder(init, plan.path, files);
-    let wanted = tail ?? Number.POSITIVE_INFINITY;
-    if (tail !== undefined) wanted -= await countLines(init, plan, undefined, wanted, signal);
-    const sources: Source[] = [];
-    for (const source of found) {
-      if (wanted <= 0 || signal.aborted) break;
-      sources.unshift(source);
-      if (tail === undefined) continue;
-      const lines = await countLines(init, plan, source, wanted, signal);
-      tails.set(source.inode, wanted);
-      wanted -= lines;
-    }
-    // Rotated meanwhile: what was the current file is another one now.
-    if ((await inodeOf(init, plan.path)) === before || attempt === ATTEMPTS) return { sources, tails };
-  }
-}
-
-/** Youngest first. */
-async function listOlder(init: InitApi, path: string, files: number): Promise<Source[]> {
-  const sources: Source[] = [];
-  for (let number = 1; number < files; number++) {
-    const names = [`${path}.${number}`, `${path}.${number}.gz`];
-    const found: Source[] = [];
-    for (const name of names) {
-      const inode = await inodeOf(init, name);
-      if (inode !== undefined) found.push({ path: name, inode, isCompressed: name.endsWith('.gz') });
-    }
-    // Both are there while it is being compressed: the plain one is whole.
-    const [first] = found;
-    if (!first) break;
-    sources.push(first);
-  }
-  return sources;
-}
-
-/** How many lines a file has, up to `limit`. */
-async function countLines(
-  init: InitApi,
-  plan: LogPlan,
-  source: Source | undefined,
-  limit: number,
-  signal: AbortSignal,
-): Promise<number> {
-  let lines = 0;
-  const content = source
-    ? contentOf(init, plan, source, limit, signal)
-    : currentTail(init, plan.path, limit, signal);
-  for await (const piece of content) {
-    for (let at = piece.indexOf(10); at >= 0; at = piece.indexOf(10, at + 1)) lines += 1;
-  }
-  return Math.min(lines, limit);
-}
-
-async function* currentTail(
-  init: InitApi,
-  path: string,
-  lines: number,
-  signal: AbortSignal,
-): AsyncGenerator<Buffer> {
-  const file = await open(init, path, { tailLines: lines });
-  if (file) yield* readThrough(file.body, signal);
-}
-
-/** An older file, whole or its last lines. It may be gone, or not be what its name says: then it is at its end. */
-async function* contentOf(
-  init: InitApi,
-  plan: LogPlan,
-  { path, isCompressed }: Source,
-  tail: number | undefined,
-  signal: AbortSignal,
-): AsyncGenerator<Buffer> {
-  const limit = (plan.rotation?.size ?? 0) + SLACK;
-  if (!isCompressed) {
-    const file = await open(init, path, { limit, ...(tail === undefined ? {} : { tailLines: tail }) });
+  const { tail, follow } = options;
+  if ((plan.rotation?.files ?? 1) === 1 || tail === 0) {
+    const file = await open(init, plan.path, {
+      ...(tail === undefined ? {} : { tailLines: tail }),
+      ...(follow === undefined ? {} : { follow }),
+    });
     if (file) yield* readThrough(file.body, signal);
     return;
   }
-  let skip = 0;
-  if (tail !== undefined) {
-    const whole = await countAll(unzipped(init, path, limit, signal));
-    skip = Math.max(0, whole - tail);
-  }
-  for await (const piece of unzipped(init, path, limit, signal)) {
-    let rest: Buffer = piece;
-    for (; skip > 0 && rest.length > 0; skip--) {
-      const end = rest.indexOf(10);
-      if (end < 0) break;
-      rest = rest.subarray(end + 1);
-    }
-    if (skip === 0) yield rest;
+  const snapshot = await takeSnapshot(init, plan, options);
+  if (!snapshot) return;
+  try {
+    const older = await wantedFiles(init, plan, snapshot, tail, signal);
+    for (const each of older) yield* olderContent(init, plan, snapshot, each, signal);
+    const isWhole = tail === undefined || older.length > 0;
+    yield* readThrough(
+      (isWhole ? snapshot.current : (snapshot.currentTail ?? snapshot.current)).body,
+      signal,
+    );
+  } finally {
+    snapshot.close();
   }
 }
 
-async function countAll(content: AsyncIterable<Buffer>): Promise<number> {
-  let lines = 0;
-  for await (const piece of content) {
-    for (let at = piece.indexOf(10); at >= 0; at = piece.indexOf(10, at + 1)) lines += 1;
-  }
-  return lines;
-}
-
-/** At most `limit` bytes come out of it, however little went in. */
-async function* unzipped(
+/** Which of the older files are needed for so many lines, oldest first. */
+async function wantedFiles(
   init: InitApi,
-  path: string,
-  limit: number,
+  plan: LogPlan,
+  snapshot: LogSnapshot,
+  tail: number | undefined,
+  signal: AbortSignal,
+): Promise<Wanted[]> {
+  const all = Number.POSITIVE_INFINITY;
+  if (tail === undefined) return snapshot.older.map((file) => ({ file, lines: all })).reverse();
+  const wanted: Wanted[] = [];
+  const { currentCount } = snapshot;
+  let left = tail - (currentCount ? await countLines(readThrough(currentCount.body, signal)) : 0);
+  for (const file of snapshot.older) {
+    if (left <= 0 || signal.aborted) break;
+    wanted.unshift({ file, lines: left });
+    left -= await olderLines(init, plan, snapshot, file, signal);
+  }
+  return wanted;
+}
+
+async function olderLines(
+  init: InitApi,
+  plan: LogPlan,
+  { first }: LogSnapshot,
+  file: OlderFile,
+  signal: AbortSignal,
+): Promise<number> {
+  if (first?.file === file) return first.lines;
+  const stream = await openOlder(init, plan, file, {});
+  if (!stream) return 0;
+  return countLines(file.isCompressed ? unzipped(stream, plan, signal) : readThrough(stream.body, signal));
+}
+
+/** An older file, whole or its last lines. It may be gone by now, as the oldest: then there is nothing of it. */
+async function* olderContent(
+  init: InitApi,
+  plan: LogPlan,
+  { first }: LogSnapshot,
+  { file, lines }: Wanted,
   signal: AbortSignal,
 ): AsyncGenerator<Buffer> {
-  const file = await open(init, path, { limit });
-  if (!file) return;
-  const gunzip = createGunzip();
-  file.body.once('error', (error) => gunzip.destroy(error));
-  file.body.pipe(gunzip);
-  let left = limit;
-  try {
-    for await (const piece of readThrough(gunzip, signal)) {
-      left -= piece.length;
-      if (left < 0) return;
-      yield piece;
-    }
-  } catch (error) {
-    if (error instanceof EngineError) throw error;
-    // not what gzip wrote: there is nothing more to read in it
-  } finally {
-    file.body.destroy();
-    gunzip.destroy();
+  const isWhole = lines === Number.POSITIVE_INFINITY;
+  if (first?.file === file) {
+    const skip = isWhole ? 0 : Math.max(0, first.lines - lines);
+    yield* skipLines(readThrough(first.content.body, signal), skip);
+    return;
   }
-}
-
-async function inodeOf(init: InitApi, path: string): Promise<bigint | undefined> {
-  const file = await open(init, path, { limit: 0 });
-  file?.body.destroy();
-  return file?.inode;
-}
-
-async function open(
-  init: InitApi,
-  path: string,
-  options: Parameters<InitApi['readFile']>[1],
-): Promise<FileStream | undefined> {
-  try {
-    return await init.readFile(path, options);
-  } catch (error) {
-    // not there, or something else than a file in its place
-    if (error instanceof EngineError && !(error instanceof Unavailable)) return undefined;
-    throw error;
+  if (!file.isCompressed) {
+    const stream = await openOlder(init, plan, file, isWhole ? {} : { tailLines: lines });
+    if (stream) yield* readThrough(stream.body, signal);
+    return;
   }
-}
-
-/** Until its end, or the signal, which also ends a wait for more. */
-async function* readThrough(body: Readable, signal: AbortSignal): AsyncGenerator<Buffer> {
-  const stop = () => body.destroy();
-  signal.addEventListener('abort', stop, { once: true });
-  try {
-    if (signal.aborted) return;
-    for await (const piece of body) yield piece;
-  } catch (error) {
-    if (!signal.aborted) throw error;
-  } finally {
-    signal.removeEventListener('abort', stop);
-    body.destroy();
+  let skip = 0;
+  if (!isWhole) {
+    const stream = await openOlder(init, plan, file, {});
+    if (stream) skip = (await countLines(unzipped(stream, plan, signal))) - lines;
   }
+  const stream = await openOlder(init, plan, file, {});
+  if (stream) yield* skipLines(unzipped(stream, plan, signal), Math.max(0, skip));
 }
