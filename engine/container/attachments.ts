@@ -2,10 +2,12 @@
 
 import { InvalidParameter, NotFound } from '../errors.ts';
 import { BridgeNetwork } from '../network/bridge.ts';
+import { type HeldPort, heldPorts } from '../network/host-ports.ts';
 import type { Networks } from '../network/networks.ts';
 import { type PortRequest, parseBinding, parsePort } from '../network/ports.ts';
 import { type Attachment, plainAttachment } from '../network/record.ts';
 import { containsAddress, parseAddress, parseSubnet } from '../network/subnet.ts';
+import type { InitApi } from '../sandbox/init-types.ts';
 import type { EndpointRequest } from './config.ts';
 import type { Container } from './container.ts';
 import type { ContainerParts } from './parts.ts';
@@ -114,13 +116,17 @@ export function validMac(mac: string): string {
 }
 
 /** Takes addresses and ports for a start; nothing is kept when it fails. */
-export function connectAll(networks: Networks, record: ContainerRecord): Attachment[] {
+export function connectAll(
+  networks: Networks,
+  record: ContainerRecord,
+  held: readonly HeldPort[],
+): Attachment[] {
   const connected: Attachment[] = [];
   try {
     for (const attachment of record.networks) connected.push(connectOne(networks, attachment, connected));
     const target = networks.gatewayOf(connected);
     if (target) {
-      networks.publish(target.endpoint, record.name, portRequests(record, target.network.hostBinding));
+      networks.publish(target.endpoint, record.name, portRequests(record, target.network.hostBinding), held);
     }
     return connected;
   } catch (error) {
@@ -190,6 +196,12 @@ export function publishNetworks(
       type: 'bridge',
     });
   }
+}
+
+/** Ports that programs of the lab host hold; asked only for a container that publishes some. */
+export async function heldFor(init: InitApi, { hostConfig }: ContainerRecord): Promise<HeldPort[]> {
+  const { PortBindings, PublishAllPorts } = hostConfig;
+  return PublishAllPorts || Object.keys(PortBindings).length > 0 ? heldPorts(init) : [];
 }
 
 /** -p, and with -P every exposed port that -p does not name. */

@@ -6,10 +6,11 @@ import type { Filters } from '../events/filters.ts';
 import { parseUntil } from '../events/until.ts';
 import { BridgeNetwork, netnsPath } from '../network/bridge.ts';
 import type { NetworkMember } from '../network/describe.ts';
+import type { HeldPort } from '../network/host-ports.ts';
 import type { Network } from '../network/networks.ts';
 import type { Attachment } from '../network/record.ts';
 import type { Step } from '../sandbox/init-types.ts';
-import { attachmentOf, connectOne, hasNames, portRequests, publishNetworks } from './attachments.ts';
+import { attachmentOf, connectOne, hasNames, heldFor, portRequests, publishNetworks } from './attachments.ts';
 import type { EndpointRequest } from './config.ts';
 import type { Container } from './container.ts';
 import { containerDir, hostsFile, resolvConf } from './files.ts';
@@ -65,7 +66,12 @@ export function connectContainer(
     const before = container.record.networks;
     const networks = [...before, attachment];
     try {
-      publishUnpublished(parts, container.record, networks);
+      publishUnpublished(
+        parts,
+        container.record,
+        networks,
+        await heldFor(parts.sandbox.init, container.record),
+      );
       // Recorded first: after a crash the endpoint is known and can be given back.
       await parts.containers.update(container, { networks });
       await parts.networks.exclusively(networks, () =>
@@ -110,11 +116,17 @@ function publishUnpublished(
   parts: ContainerParts,
   record: ContainerRecord,
   attachments: readonly Attachment[],
+  held: readonly HeldPort[],
 ): void {
   if (attachments.some(({ endpoint }) => endpoint && endpoint.ports.length > 0)) return;
   const target = parts.networks.gatewayOf(attachments);
   if (!target) return;
-  parts.networks.publish(target.endpoint, record.name, portRequests(record, target.network.hostBinding));
+  parts.networks.publish(
+    target.endpoint,
+    record.name,
+    portRequests(record, target.network.hostBinding),
+    held,
+  );
 }
 
 /** docker network disconnect: `force` also where the container is gone. */
@@ -143,7 +155,7 @@ export async function disconnectContainer(
       return;
     }
     parts.networks.release([attachment]);
-    publishUnpublished(parts, record, networks);
+    publishUnpublished(parts, record, networks, await heldFor(parts.sandbox.init, record));
     await parts.containers.update(container, { networks });
     await parts.networks.exclusively([attachment, ...networks], () =>
       parts.sandbox.init.start(parts.networks.leaveSteps(attachment, networks, netnsOf(container))),

@@ -10,7 +10,7 @@ import type { Attachment } from '../network/record.ts';
 import { runtimeCommand } from '../runtime/runtimes.ts';
 import { type ProcessSpec, StartFailed, type Step } from '../sandbox/init-types.ts';
 import { IN_SANDBOX } from '../sandbox/sandbox.ts';
-import { connectAll, disconnected, hasNames, publishNetworks } from './attachments.ts';
+import { connectAll, disconnected, hasNames, heldFor, publishNetworks } from './attachments.ts';
 import { cgroupDir } from './cgroup.ts';
 import { cleanupSteps } from './cleanup.ts';
 import type { Container } from './container.ts';
@@ -78,7 +78,7 @@ export async function startLocked(parts: ContainerParts, container: Container): 
   container.restartTimer = undefined;
   let networks: Attachment[] = [];
   try {
-    networks = connectAll(parts.networks, record);
+    networks = connectAll(parts.networks, record, await heldFor(parts.sandbox.init, record));
     const networkSandbox = randomBytes(32).toString('hex');
     await parts.containers.update(container, {
       intent: 'starting',

@@ -1,6 +1,7 @@
 import { describe, expect, it } from 'vitest';
 import { AddressPool, macOf } from './addresses.ts';
 import { BridgeNetwork } from './bridge.ts';
+import { parseTable } from './host-ports.ts';
 import { PortTable, parseBinding, parsePort } from './ports.ts';
 import type { NetworkRecord } from './record.ts';
 import { renderRuleset } from './ruleset.ts';
@@ -157,5 +158,31 @@ describe('the rules of all bridges', () => {
     expect(closed.cableLines(endpoint, '/x')).toContain(
       `link set ${endpoint.veth} type bridge_slave isolated on`,
     );
+  });
+});
+
+describe('ports that programs hold', () => {
+  const table = (...lines: string[]) =>
+    `  sl  local_address rem_address   st tx_queue\n${lines.join('\n')}\n`;
+  it('are those that wait for others, on addresses that IPv4 reaches', () => {
+    const text = table(
+      '   0: 0100007F:1F90 00000000:0000 0A 00000000:00000000 00:00000000',
+      '   1: 00000000:0050 00000000:0000 0A 00000000:00000000 00:00000000',
+      '   2: 0100007F:9C40 0100007F:1F90 01 00000000:00000000 00:00000000',
+      '  nonsense',
+    );
+    expect(parseTable('tcp', text)).toEqual([
+      { proto: 'tcp', address: '127.0.0.1', port: 8080 },
+      { proto: 'tcp', address: '0.0.0.0', port: 80 },
+    ]);
+    const six = table(
+      '   0: 00000000000000000000000000000000:0050 00000000000000000000000000000000:0000 0A 00000000:00000000 00',
+      '   1: 00000000000000000000000001000000:0051 00000000000000000000000000000000:0000 0A 00000000:00000000 00',
+      '   2: 0000000000000000FFFF00000100007F:0052 00000000000000000000000000000000:0000 0A 00000000:00000000 00',
+    );
+    expect(parseTable('tcp', six)).toEqual([
+      { proto: 'tcp', address: '0.0.0.0', port: 80 },
+      { proto: 'tcp', address: '127.0.0.1', port: 82 },
+    ]);
   });
 });

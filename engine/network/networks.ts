@@ -9,6 +9,7 @@ import { Mutex } from '../sandbox/mutex.ts';
 import { IN_SANDBOX } from '../sandbox/sandbox.ts';
 import { readJsonDir, writeJsonFile } from '../store/json-file.ts';
 import { BridgeNetwork, exec, interfaceExists, ipBatch } from './bridge.ts';
+import type { HeldPort } from './host-ports.ts';
 import { type PortRequest, PortTable } from './ports.ts';
 import { type Attachment, type Endpoint, NetworkRecord } from './record.ts';
 import { renderRuleset } from './ruleset.ts';
@@ -155,11 +156,16 @@ export class Networks {
 
   /**
    * Takes published ports for an endpoint, all or none. Throws SystemError (500, as Docker) in Docker's words when one is
-   * taken.
+   * taken, by a container or by a program of the lab host (`held`).
    */
-  publish(endpoint: Endpoint, containerName: string, requests: readonly PortRequest[]): void {
+  publish(
+    endpoint: Endpoint,
+    containerName: string,
+    requests: readonly PortRequest[],
+    held: readonly HeldPort[],
+  ): void {
     try {
-      endpoint.ports = this.#ports.allocate(requests);
+      endpoint.ports = this.#ports.allocate(requests, held);
     } catch (error) {
       if (!(error instanceof EngineError)) throw error;
       throw new SystemError(

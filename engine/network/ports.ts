@@ -1,6 +1,7 @@
 // Published ports: how they are asked for, and which port of the lab host is whose.
 
 import { Conflict, InvalidParameter, NotImplemented } from '../errors.ts';
+import type { HeldPort } from './host-ports.ts';
 import { isAddress } from './subnet.ts';
 
 export interface PublishedPort {
@@ -50,16 +51,25 @@ export function parseBinding(port: string, binding: { HostIp: string; HostPort: 
   return { proto, containerPort, hostIp, hostPorts: { first, last } };
 }
 
+function isHeld(held: readonly HeldPort[], proto: string, hostIp: string, port: number): boolean {
+  return held.some(
+    (other) =>
+      other.proto === proto &&
+      other.port === port &&
+      (other.address === hostIp || other.address === ANY || hostIp === ANY),
+  );
+}
+
 /** Owns which host ports are in use. */
 export class PortTable {
   private readonly inUse = new Set<PublishedPort>();
   private nextEphemeral = EPHEMERAL.first;
 
-  /** Takes ports for all requests, or none of them. Throws Conflict in Docker's words. */
-  allocate(requests: readonly PortRequest[]): PublishedPort[] {
+  /** Takes ports for all requests, or none of them, around those that are `held`. Throws Conflict in Docker's words. */
+  allocate(requests: readonly PortRequest[], held: readonly HeldPort[] = []): PublishedPort[] {
     const taken: PublishedPort[] = [];
     try {
-      for (const request of requests) taken.push(this.allocateOne(request));
+      for (const request of requests) taken.push(this.allocateOne(request, held));
       return taken;
     } catch (error) {
       this.release(taken);
@@ -76,29 +86,46 @@ export class PortTable {
     for (const port of ports) this.inUse.delete(port);
   }
 
-  private allocateOne({ proto, containerPort, hostIp, hostPorts }: PortRequest): PublishedPort {
+  private allocateOne(
+    { proto, containerPort, hostIp, hostPorts }: PortRequest,
+    held: readonly HeldPort[],
+  ): PublishedPort {
     const hostPort =
-      hostPorts.first === 0 ? this.ephemeral(proto, hostIp) : this.firstFree(proto, hostIp, hostPorts);
+      hostPorts.first === 0
+        ? this.ephemeral(proto, hostIp, held)
+        : this.firstFree(proto, hostIp, hostPorts, held);
     const port = { proto, containerPort, hostIp, hostPort };
     this.inUse.add(port);
     return port;
   }
 
-  private firstFree(proto: string, hostIp: string, range: { first: number; last: number }): number {
-    for (let port = range.first; port <= range.last; port++)
-      if (this.isFree(proto, hostIp, port)) return port;
+  private firstFree(
+    proto: string,
+    hostIp: string,
+    range: { first: number; last: number },
+    held: readonly HeldPort[],
+  ): number {
+    for (let port = range.first; port <= range.last; port++) {
+      if (!this.isFree(proto, hostIp, port)) continue;
+      if (!isHeld(held, proto, hostIp, port)) return port;
+      if (range.first === range.last) {
+        throw new Conflict(
+          `failed to bind port ${hostIp}:${port}/${proto}: listen ${proto}4 ${hostIp}:${port}: bind: address already in use`,
+        );
+      }
+    }
     if (range.first === range.last) {
       throw new Conflict(`Bind for ${hostIp}:${range.first} failed: port is already allocated`);
     }
     throw new Conflict('all ports are allocated');
   }
 
-  private ephemeral(proto: string, hostIp: string): number {
+  private ephemeral(proto: string, hostIp: string, held: readonly HeldPort[]): number {
     const count = EPHEMERAL.last - EPHEMERAL.first + 1;
     for (let tried = 0; tried < count; tried++) {
       const port = this.nextEphemeral;
       this.nextEphemeral = port === EPHEMERAL.last ? EPHEMERAL.first : port + 1;
-      if (this.isFree(proto, hostIp, port)) return port;
+      if (this.isFree(proto, hostIp, port) && !isHeld(held, proto, hostIp, port)) return port;
     }
     throw new Conflict('all ports are allocated');
   }
