@@ -93,9 +93,44 @@ static void make_room_for(const char *path, bool for_directory)
 		layer_fail("unlink", path);
 }
 
+/* Files of the source that have several names, and what each became: of one copy, since owners may differ in the next. */
+static struct twin {
+	dev_t dev;
+	ino_t ino;
+	char *path;
+	struct twin *next;
+} *twins[1024];
+
+static void forget_twins(void)
+{
+	for (size_t i = 0; i < sizeof twins / sizeof *twins; i++)
+		for (struct twin *twin; (twin = twins[i]); free(twin)) {
+			twins[i] = twin->next;
+			free(twin->path);
+		}
+}
+
+/* Makes another name of what was copied before; false when it was not. */
+static bool link_twin(const struct stat *st, const char *to)
+{
+	struct twin **chain = &twins[st->st_ino % (sizeof twins / sizeof *twins)];
+	for (struct twin *twin = *chain; twin; twin = twin->next)
+		if (twin->ino == st->st_ino && twin->dev == st->st_dev)
+			return link(twin->path, to) == 0;
+	struct twin *twin = malloc(sizeof *twin);
+	char *path = strdup(to);
+	if (!twin || !path)
+		layer_fail("memory", "");
+	*twin = (struct twin){st->st_dev, st->st_ino, path, *chain};
+	*chain = twin;
+	return false;
+}
+
 static void copy_file(const struct copy *copy, int from, const char *to, const struct stat *st)
 {
 	make_room_for(to, false);
+	if (st->st_nlink > 1 && link_twin(st, to))
+		return;
 	int fd = open(to, O_WRONLY | O_CREAT | O_EXCL | O_NOFOLLOW | O_CLOEXEC, 0600);
 	if (fd < 0)
 		layer_fail("create", to);
@@ -306,6 +341,7 @@ static void match(const struct copy *copy, const char *done, const char *rest)
 
 void copy_all(const struct copy *copy)
 {
+	forget_twins();
 	if (!(copy->flags & COPY_WILDCARD) || !strpbrk(copy->source, "*?[\\")) {
 		copy_one(copy, copy->source);
 		return;

@@ -141,9 +141,11 @@ export class RemoteFiles {
   /** Ends it in good order: the client waits for that. */
   async finish(): Promise<void> {
     await this.#stream.send(Packet.encode({ type: PacketType.FIN }));
-    while ((await this.#next()).type !== PacketType.FIN);
+    const { type } = await this.#next();
+    if (type !== PacketType.FIN) throw unexpected(type);
     this.#stream.closeSend();
-    for await (const _ of this.#stream.messages);
+    const { done } = await this.#stream.messages.next();
+    if (!done) throw new InvalidParameter('the client goes on after the end of its transfer');
   }
 
   cancel(): void {
