@@ -56,6 +56,12 @@ describe('the configuration of an image that was built', () => {
     expect(again.text).toBe(write({ image, history }, layers, undefined).text);
   });
 
+  it('is the same text for the same labels in another order', () => {
+    const labeled = (Labels: Record<string, string>) =>
+      write({ image: { ...image, config: { ...config, Labels } }, history }, layers, undefined).text;
+    expect(labeled({ b: '1', a: '2' })).toBe(labeled({ a: '2', b: '1' }));
+  });
+
   it('says that a layer without entries is none', () => {
     const empties = layers.map((layer, index) => (index === 1 ? { ...layer, diffId: EMPTY } : layer));
     const { history: written, rootfs } = write({ image, history }, empties, undefined);

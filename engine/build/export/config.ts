@@ -1,6 +1,6 @@
 // An image's configuration as BuildKit writes it: the plan's, with the layers that there are and the times at which they were made.
 
-import type { OciImageConfig } from '../../image/oci-image.ts';
+import { OciContainerConfig, type OciImageConfig } from '../../image/oci-image.ts';
 import type { BuildPlan, PlannedHistory } from '../graph.ts';
 
 /** The diff id of an archive without entries: Docker leaves such a layer out. */
@@ -37,15 +37,30 @@ export function imageConfig(
     }
   }
   const created = latest ?? history.findLast((entry) => entry.created !== undefined)?.created;
-  const { created: _, ...image } = plan.image;
+  const { created: _, config, ...image } = plan.image;
   const document: Record<string, unknown> = {
     ...image,
+    ...(config ? { config: withSortedKeys(OciContainerConfig.parse(config)) } : {}),
     ...(created === undefined ? {} : { created }),
     history,
     rootfs: { type: 'layers', diff_ids: diffIds },
   };
-  const sorted = Object.fromEntries(Object.entries(document).sort(([a], [b]) => (a < b ? -1 : 1)));
-  return { text: JSON.stringify(sorted), diffIds };
+  return { text: JSON.stringify(sorted(document)), diffIds };
+}
+
+/** What are maps in Go: clients send labels in any order, and that must not make another image. */
+function withSortedKeys(config: OciContainerConfig): OciContainerConfig {
+  const { Labels, Volumes, ExposedPorts } = config;
+  return {
+    ...config,
+    ...(Labels ? { Labels: sorted(Labels) } : {}),
+    ...(Volumes ? { Volumes: sorted(Volumes) } : {}),
+    ...(ExposedPorts ? { ExposedPorts: sorted(ExposedPorts) } : {}),
+  };
+}
+
+function sorted<T>(map: Readonly<Record<string, T>>): Record<string, T> {
+  return Object.fromEntries(Object.entries(map).sort(([a], [b]) => (a < b ? -1 : 1)));
 }
 
 /** RFC 3339, whole seconds, as Go prints them. */
