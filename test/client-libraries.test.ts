@@ -199,5 +199,19 @@ describe.skipIf(engineMissing).each(dockerTargets('testcontainers').slice(0, 1))
       await Promise.all([client.stop({ timeout: 0 }), server.stop({ timeout: 0 })]);
       await network.stop();
     });
+
+    it('copies content in before the start, and archives out', async () => {
+      const { GenericContainer, Wait } = library;
+      const container = await new GenericContainer('busybox')
+        .withCopyContentToContainer([{ content: 'from outside\n', target: '/tmp/given/file' }])
+        .withCommand(['sh', '-c', 'cat /tmp/given/file; sleep 600'])
+        .withWaitStrategy(Wait.forLogMessage('from outside'))
+        .start();
+      await container.copyContentToContainer([{ content: 'later', target: '/tmp/later' }]);
+      expect((await container.exec(['cat', '/tmp/later'])).stdout).toBe('later');
+      const archive = await text(await container.copyArchiveFromContainer('/tmp/later'));
+      expect(archive).toContain('later');
+      await container.stop({ timeout: 0 });
+    });
   },
 );

@@ -231,6 +231,19 @@ describe.skipIf(engineMissing).each(dockerTargets('options'))(
       );
     });
 
+    it.runIf(target.isBerth)('docker system prune takes what is not used', async () => {
+      const name = unique('unused');
+      await docker.ok('create', '--name', name, 'busybox', 'true');
+      await docker.ok('network', 'create', name);
+      const pruned = await docker.ok('system', 'prune', '-f');
+      expect(pruned).toContain('Deleted Containers:');
+      expect(pruned).toContain(`Deleted Networks:\n${name}`);
+      expect(await docker.ok('ps', '-aq', '--filter', `name=${name}`)).toBe('');
+      expect(await docker.ok('system', 'df', '--format', '{{.Type}}')).toBe(
+        'Images\nContainers\nLocal Volumes\nBuild Cache',
+      );
+    });
+
     it('refuses keys to detach that are none', async () => {
       const refused = await docker.run(['run', '--rm', '--detach-keys', 'bad-x', 'busybox', 'true']);
       expect(refused.stderr).toMatch(/unable to upgrade to tcp, received 400/);
