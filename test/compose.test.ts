@@ -211,6 +211,49 @@ networks:
     await expectNothingLeft(project, 'tiers');
   });
 
+  it('services built from Dockerfiles, and not made anew when nothing changed', async () => {
+    const project = await labProject(engine, LAB, 'built', {
+      'compose.yaml': `
+services:
+  app:
+    build: { context: ./app, args: { WORD: hello }, target: final }
+    stop_grace_period: 0s
+  client:
+    build:
+      context: .
+      dockerfile_inline: |
+        FROM busybox
+        COPY ask.sh /ask.sh
+        CMD ["sh", "/ask.sh"]
+    depends_on: [app]
+    stop_grace_period: 0s
+`,
+      'ask.sh': 'until wget -q -O - http://app/; do sleep 0.1; done; exec sleep 600\n',
+      'app/Dockerfile': `FROM busybox AS make
+ARG WORD
+RUN mkdir /www && echo "$WORD from a build" > /www/index.html
+FROM busybox AS final
+COPY --from=make /www /www
+LABEL z=1 a=2
+EXPOSE 80
+CMD ["httpd", "-f", "-h", "/www"]
+`,
+    });
+    await ok(project, 'up', '-d', '--build', '--wait');
+    await expect.poll(() => ok(project, 'logs', '--no-log-prefix', 'client')).toBe('hello from a build');
+    const before = await ok(project, 'ps', '-q');
+    for (let round = 0; round < 3; round++) await ok(project, 'up', '-d', '--build');
+    expect(await ok(project, 'ps', '-q')).toBe(before);
+    await shell(project, "sed -i 's/WORD: hello/WORD: bye/' compose.yaml");
+    await ok(project, 'up', '-d', '--build', '--wait');
+    expect(await ok(project, 'exec', '-T', 'client', 'wget', '-q', '-O', '-', 'http://app/')).toBe(
+      'bye from a build',
+    );
+    await ok(project, 'down', '--rmi', 'local');
+    expect(await shell(project, 'docker images -q --filter reference="built-*"')).toBe('');
+    await expectNothingLeft(project, 'built');
+  });
+
   it('profiles, env files, one-off containers, shared network namespaces, orphans and a project name', async () => {
     const project = await labProject(engine, LAB, 'odds', {
       'compose.yaml': `
