@@ -147,6 +147,28 @@ RUN --mount=type=bind,target=/context cat /context/folder/inner; touch /context/
         expect(second.stderr).toMatch(/ kept\n/);
       });
 
+      it('leaves no trace of mounts in the image, and runs as the user that the image names', async () => {
+        await writeFile(path.join(work, 'secret'), 'sesame');
+        const dockerfile = `FROM busybox
+RUN echo 'me:x:77:88::/home/me:/bin/sh' >> /etc/passwd && mkdir -p /home/me && chown 77:88 /home/me
+RUN --mount=type=cache,id=${image},target=/deep/cache --mount=type=secret,id=word --mount=type=tmpfs,target=/mem true
+USER me
+RUN id -u > /home/me/who; echo $HOME >> /home/me/who
+`;
+        const built = await build(dockerfile, '--secret', `id=word,src=${path.join(work, 'secret')}`);
+        expect(built).toMatchObject({ code: 0 });
+        expect(await docker.ok('run', '--rm', image, 'cat', '/home/me/who')).toBe('77\n/home/me');
+        expect(
+          (await docker.run(['run', '--rm', image, 'ls', '-d', '/deep', '/mem', '/run/secrets'])).stdout,
+        ).toBe('');
+        if (!target.isBerth) return;
+        const variable = await build(
+          `FROM busybox\nRUN --mount=type=secret,id=word,env=WORD test "$WORD" = sesame; : ${image}\n`,
+          ...['--secret', `id=word,src=${path.join(work, 'secret')}`],
+        );
+        expect(variable).toMatchObject({ code: 0 });
+      });
+
       it('builds for clients without BuildKit, in the classic words', async () => {
         const classic = (...args: string[]) => {
           return run(['build', '-t', image, ...args, work], { DOCKER_BUILDKIT: '0' });

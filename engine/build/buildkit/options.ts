@@ -43,7 +43,8 @@ export function readOptions(options: ReadonlyMap<string, string>): RequestedOpti
     },
     target: get('target'),
     buildArgs: withPrefix(options, 'build-arg:'),
-    labels: withPrefix(options, 'label:'),
+    // clients write them in any order, and an image's id depends on it
+    labels: new Map([...withPrefix(options, 'label:')].sort(([a], [b]) => (a < b ? -1 : 1))),
     namedContexts: namedContexts(options),
     noCache: options.has('no-cache') ? noCache(get('no-cache')) : false,
     pulls: get('image-resolve-mode') === 'pull',

@@ -16,6 +16,8 @@ export interface PreparedMounts {
   steps: Step[];
   specs: OciMount[];
   undo: Step[];
+  /** variables that hold secrets */
+  env: string[];
   release(): void;
 }
 
@@ -32,6 +34,7 @@ export async function prepareMounts(
     steps: [],
     specs: [],
     undo: [],
+    env: [],
     release: () => {
       for (const cache of caches) cache.release();
     },
@@ -142,19 +145,14 @@ async function prepareSecret(
   mount: Extract<ExecMount, { type: 'secret' }>,
   { build, vertex, signal }: StepCall,
   own: string,
-  { steps, specs }: PreparedMounts,
+  { steps, specs, env }: PreparedMounts,
 ): Promise<void> {
   const value = await build.client.secret(mount.id, signal);
   if (value === undefined) {
     if (mount.required) throw new BuildError(`secret ${mount.id}: not found`, vertex.source);
     return;
   }
-  if (mount.env !== undefined) {
-    throw new BuildError(
-      'RUN --mount=type=secret,env=… is not supported by Berth; use target',
-      vertex.source,
-    );
-  }
+  if (mount.env !== undefined) env.push(`${mount.env}=${value.toString('utf8')}`);
   if (mount.target === undefined) return;
   steps.push(
     { kind: 'write', path: own, data: value, mode: mount.mode },

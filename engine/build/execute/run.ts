@@ -22,8 +22,9 @@ import { BuildError } from '../error.ts';
 import type { ExecOperation } from '../graph.ts';
 import type { ExecuteParts, StepCall, StepResult } from './executor.ts';
 import { overlay } from './file.ts';
-import { prepareMounts } from './run-mounts.ts';
+import { type PreparedMounts, prepareMounts } from './run-mounts.ts';
 import { BUILD_RUN, EMPTY, newLayer } from './snapshot.ts';
+import { stubSteps } from './stubs.ts';
 
 const SIGKILL = 9;
 const HOSTNAME = 'buildkitsandbox';
@@ -63,22 +64,25 @@ export async function runProcess(
   const key = `${RUN_KEY}${id}`;
   let isLeft = true;
   try {
-    await parts.gate.shared(() =>
-      init.start([
-        { kind: 'mkdir', path: `${directory}/files`, mode: 0o755 },
-        { kind: 'mkdir', path: `${directory}/work`, mode: 0o700 },
-        { kind: 'mkdir', path: `${place.run}/root`, mode: 0o755 },
-        { kind: 'mkdir', path: bundleDir(place.container), mode: 0o700 },
-        { kind: 'chdir', path: IN_SANDBOX.dockerRoot },
-        overlay(`${place.run}/root`, below, id, INIT_LAYER_LOWERDIR),
-        ...mounts.steps,
-      ]),
-    );
-    const spec = await specOf(parts, operation, call, place, mounts.specs);
+    const setUp = (): Step[] => [
+      { kind: 'mkdir', path: `${directory}/files`, mode: 0o755 },
+      { kind: 'mkdir', path: `${directory}/work`, mode: 0o700 },
+      { kind: 'mkdir', path: `${place.run}/root`, mode: 0o755 },
+      { kind: 'mkdir', path: bundleDir(place.container), mode: 0o700 },
+      { kind: 'chdir', path: IN_SANDBOX.dockerRoot },
+      overlay(`${place.run}/root`, below, id, INIT_LAYER_LOWERDIR),
+      ...mounts.steps,
+    ];
+    // names of users are looked up in the file system before the process starts; root needs no request of its own
+    const isNamed = !isRoot(operation.user);
+    if (isNamed) await parts.gate.shared(() => init.start(setUp()));
+    const { spec, files } = await specOf(parts, operation, call, place, mounts);
     const status = await runContainer(parts, call, {
       key,
       place,
-      steps: [
+      steps: () => [
+        ...(isNamed ? [] : setUp()),
+        ...files,
         ...(operation.network === 'host'
           ? []
           : [{ kind: 'netns', path: netnsPath(place.container) } as const]),
@@ -94,6 +98,12 @@ export async function runProcess(
     call.signal.throwIfAborted();
     await cleanUp(parts, place, networks, mounts.undo);
     isLeft = false;
+    const stubs = stubSteps(
+      directory,
+      mounts.specs.map(({ destination }) => destination),
+      below,
+    );
+    if (status === 0 && stubs.length > 0) await init.start(stubs);
     if (status !== 0) throw failed(operation, `exit code: ${status}`, call);
     layer.created = formatNanos(nowNanos());
     return { kind: 'files', snapshot: { layers: [...below.layers, layer] } };
@@ -125,7 +135,7 @@ function inWords(error: unknown, operation: ExecOperation, call: StepCall): unkn
 async function runContainer(
   parts: ExecuteParts,
   { vertex, build, signal }: StepCall,
-  { key, place, steps }: { key: string; place: RunPlace; steps: readonly Step[] },
+  { key, place, steps }: { key: string; place: RunPlace; steps(): readonly Step[] },
 ): Promise<number> {
   const { init } = parts.sandbox;
   const bundle = bundleDir(place.container);
@@ -150,7 +160,7 @@ async function runContainer(
   signal.addEventListener('abort', kill, { once: true });
   try {
     signal.throwIfAborted();
-    await init.start([...steps, { kind: 'exec', argv: crun }], process);
+    await parts.gate.shared(() => init.start([...steps(), { kind: 'exec', argv: crun }], process));
     if (signal.aborted) await kill();
     for await (const { stream, data } of attachment.output) {
       build.onProgress({ type: 'log', vertex: vertex.digest, stream, time: nowNanos(), data });
@@ -198,17 +208,18 @@ async function specOf(
   operation: ExecOperation,
   { build }: StepCall,
   place: RunPlace,
-  mounts: OciSpec['mounts'],
-): Promise<OciSpec> {
-  const record = recordOf(operation, build, place.container);
+  mounts: PreparedMounts,
+): Promise<{ spec: OciSpec; files: Step[] }> {
+  const withSecrets = { ...operation, env: [...operation.env, ...mounts.env] };
+  const record = recordOf(withSecrets, build, place.container);
   const [user, resolv] = await Promise.all([
     userOf(parts, operation.user, `${place.run}/root`),
     resolvConf(parts.sandbox.init, record, false),
   ]);
-  await parts.sandbox.init.start([
+  const files: Step[] = [
     { kind: 'write', path: `${place.run}/hosts`, data: hosts(parts, build.extraHosts), mode: 0o644 },
     { kind: 'write', path: `${place.run}/resolv.conf`, data: resolv, mode: 0o644 },
-  ]);
+  ];
   const spec = containerSpec(record, {
     user,
     netns: operation.network === 'host' ? undefined : netnsPath(place.container),
@@ -218,16 +229,20 @@ async function specOf(
     hasSwapLimit: parts.hasSwapLimit,
   });
   const own = new Set(['/etc/hosts', '/etc/resolv.conf', '/etc/hostname']);
-  const files = ['hosts', 'resolv.conf'].map((name) => ({
+  const binds = ['hosts', 'resolv.conf'].map((name) => ({
     destination: `/etc/${name}`,
     type: 'bind',
     source: `${place.run}/${name}`,
     options: ['rbind', 'rprivate', 'ro'],
   }));
+  const isOwn = ({ destination }: { destination: string }) => own.has(destination);
   return {
-    ...spec,
-    root: { path: `${place.run}/root`, readonly: false },
-    mounts: [...spec.mounts.filter(({ destination }) => !own.has(destination)), ...files, ...mounts],
+    spec: {
+      ...spec,
+      root: { path: `${place.run}/root`, readonly: false },
+      mounts: [...spec.mounts.filter((mount) => !isOwn(mount)), ...binds, ...mounts.specs],
+    },
+    files,
   };
 }
 
@@ -242,10 +257,13 @@ function hosts({ networks }: ExecuteParts, extra: readonly string[]): string {
   );
 }
 
+function isRoot(user: string): boolean {
+  return ['', '0', 'root', '0:0', 'root:root'].includes(user);
+}
+
 /** USER by the accounts of the file system as it is; root needs none. */
 async function userOf(parts: ExecuteParts, user: string, root: string): Promise<ProcessUser> {
-  if (user === '' || user === '0' || user === 'root')
-    return { uid: 0, gid: 0, additionalGids: [], home: '/root' };
+  if (isRoot(user)) return { uid: 0, gid: 0, additionalGids: [], home: '/root' };
   const read = async (name: string) => (await readText(parts.sandbox.init, `${root}/etc/${name}`)) ?? '';
   const [passwd, group] = await Promise.all([read('passwd'), read('group')]);
   return resolveUser(user, passwd, group);
