@@ -27,8 +27,8 @@ import {
 
 const PARALLEL_LAYERS = 3;
 const MAX_ATTEMPTS = 3;
-/** Quicker than the usual one by half, and a few percent larger. */
-const GZIP_LEVEL = 4;
+/** Quicker than the usual level by half, and a few percent larger; output in larger pieces is quicker, too. */
+const GZIP = { level: 2, chunkSize: 128 * 1024 } as const;
 
 export interface PushRequest {
   name: string;
@@ -268,7 +268,7 @@ function isShared(layer: CatalogueLayer): boolean {
 
 async function* gzip(source: Bytes): AsyncGenerator<Uint8Array> {
   const input = Readable.from(source);
-  const output = createGzip({ level: GZIP_LEVEL });
+  const output = createGzip(GZIP);
   input.once('error', (error) => output.destroy(error));
   input.pipe(output);
   try {
