@@ -68,8 +68,11 @@ describe.skipIf(engineMissing).each(dockerTargets('events'))(
       const since = Date.now() / 1000 - 0.2;
       const name = unique('why');
       await docker.run(['run', '--name', name, '-m', '16m', 'busybox', 'sh', '-c', 'tail /dev/zero']);
-      const told = await events(since, '{{.Action}} {{.Actor.Attributes.exitCode}}', `container=${name}`);
-      expect(told.filter((line) => /^(oom|die)/.test(line)).sort()).toEqual(['die 137', 'oom <no value>']);
+      const told = async () => {
+        const all = await events(since, '{{.Action}} {{.Actor.Attributes.exitCode}}', `container=${name}`);
+        return all.filter((line) => /^(oom|die)/.test(line)).sort();
+      };
+      await expect.poll(told, { timeout: 5000 }).toEqual(['die 137', 'oom <no value>']);
       await docker.ok('rm', name);
     });
 
@@ -104,9 +107,13 @@ describe.skipIf(engineMissing).each(dockerTargets('events'))(
 
     it('come as they happen', async () => {
       const name = unique('live');
+      // begins a moment ago, since the client needs a while to ask
+      const since = String(Date.now() / 1000 - 0.1);
       const watch = docker.run(
         [
           'events',
+          '--since',
+          since,
           '--until',
           String(Date.now() / 1000 + 3),
           '--filter',
