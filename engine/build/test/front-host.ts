@@ -5,6 +5,7 @@ import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
 import { Router, route } from '../../api/router.ts';
+import { buildRoutes } from '../../api/routes/build.ts';
 import { buildSessionRoutes } from '../../api/routes/build-sessions.ts';
 import { ApiServer } from '../../api/server.ts';
 import { createStreamServer, listen } from '../../control/tenant.ts';
@@ -40,7 +41,10 @@ export class FrontHost {
     const init = localInit(INIT, path.join(directory, 'root'));
     const log = createLogger('silent');
     const fronts = await openFronts({ builder, log, init, gatewayAddress: '172.17.0.1', workerId: 'test' });
-    const api = new ApiServer(new Router([...routes(), ...buildSessionRoutes(fronts)]), log);
+    const api = new ApiServer(
+      new Router([...routes(), ...buildRoutes(fronts), ...buildSessionRoutes(fronts)]),
+      log,
+    );
     const server = createStreamServer();
     server.on('request', (req, res) => api.handle(req, res));
     server.on('upgrade', (req, socket, head) => api.upgrade(req, socket, head));
