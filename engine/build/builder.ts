@@ -2,6 +2,7 @@
 
 import type { ContainerParts } from '../container/parts.ts';
 import { NotFound } from '../errors.ts';
+import { layerLocation } from '../image/layer.ts';
 import { type ImageSources, pullImage } from '../image/pull.ts';
 import { parseReference } from '../image/reference.ts';
 import { NO_CREDENTIALS } from '../registry/credentials.ts';
@@ -9,11 +10,14 @@ import type { Builder, BuildRequest, BuildResult, CacheRecord, PruneOptions } fr
 import type { ResolveImage } from './dockerfile/base-image.ts';
 import { checkDockerfile, planDockerfile } from './dockerfile/plan.ts';
 import { Executor } from './execute/executor.ts';
-import { reconcileSteps } from './execute/reconcile.ts';
-import { EMPTY } from './execute/snapshot.ts';
+import { layersOnDisk, reconcileSteps } from './execute/reconcile.ts';
+import { EMPTY, type StepLayer } from './execute/snapshot.ts';
 import { Exporter } from './export/exporter.ts';
-import { StepCache } from './solve/cache.ts';
+import { BuildCache } from './solve/cache.ts';
+import { CACHE_AGE, CACHE_SHARE } from './solve/limits.ts';
+import { buildDirectory } from './solve/record.ts';
 import { Solver } from './solve/solver.ts';
+import { cacheUsage, collectGarbage, pruneCache } from './solve/usage.ts';
 
 /** A sandbox's builder, and the layers that its cache needs. */
 export interface SandboxBuilder extends Builder {
@@ -24,49 +28,51 @@ export interface SandboxBuilder extends Builder {
 /** Opens it; half-done work of an engine before this one is taken away. */
 export async function openBuilder(parts: ContainerParts, sources: ImageSources): Promise<SandboxBuilder> {
   const executor = new Executor(parts, sources.catalogue);
+  const { init, stateDir } = parts.sandbox;
+  const cache = await BuildCache.open(stateDir, init, parts.log);
   const exporter = new Exporter(executor.parts, sources.catalogue);
-  const cache = new StepCache();
-  await reconcileSteps(parts, new Set());
+  const onDisk = new Set(await layersOnDisk(parts));
+  await cache.forgetUnless((layer) => isThere(parts, onDisk, layer));
+  await reconcileSteps(parts, cache.layerIds(), onDisk);
+  const solver = new Solver({ executor, cache });
   const resolver = (request: BuildRequest): ResolveImage => resolveImage(parts, sources, request);
+  const limits = { bytes: parts.sandbox.limits.disk * CACHE_SHARE, ageMs: CACHE_AGE };
+  const tidyUp = () =>
+    collectGarbage(cache, init, limits).catch((error: unknown) =>
+      parts.log.warn({ err: error }, 'the build cache is not tidied up'),
+    );
   return {
     build: (request: BuildRequest): Promise<BuildResult> =>
       exporter.during(async () => {
         const plan = await planDockerfile(request, resolver(request));
-        const solver = new Solver(executor, cache, request);
+        const solved = plan.root ? await solver.solve(plan.root, request) : undefined;
         try {
-          const result = plan.root ? await solver.solve(plan.root) : undefined;
-          const snapshot = result?.kind === 'files' ? result.snapshot : EMPTY;
+          const snapshot = solved?.result.kind === 'files' ? solved.result.snapshot : EMPTY;
           return await exporter.export({ plan, snapshot, request });
         } finally {
-          await solver.dispose();
+          await solved?.release();
+          // layers have moved, and results were used
+          await cache.flush();
+          void tidyUp();
         }
       }),
     check: (request) => checkDockerfile(request, resolver(request)),
-    async usage(): Promise<readonly CacheRecord[]> {
-      return cache.steps().map(describeStep);
+    usage: () => cacheUsage(cache, init),
+    prune: async (options: PruneOptions): Promise<readonly CacheRecord[]> => {
+      const removed = await pruneCache(cache, init, options);
+      await parts.layers.collect();
+      return removed;
     },
-    async prune(_options: PruneOptions): Promise<readonly CacheRecord[]> {
-      return [];
-    },
-    layersInUse: () =>
-      cache.steps().flatMap(({ snapshot }) => snapshot.layers.map(({ location }) => location)),
+    layersInUse: () => [...cache.usedLayers()],
   };
 }
 
-function describeStep({ key, vertex, snapshot }: ReturnType<StepCache['steps']>[number]): CacheRecord {
-  const layer = snapshot.layers.at(-1);
-  return {
-    id: key.slice('sha256:'.length, 'sha256:'.length + 25),
-    parents: [],
-    type: 'regular',
-    description: vertex.name,
-    isInUse: false,
-    isShared: layer?.diffId !== undefined,
-    size: layer?.size ?? 0,
-    createdAt: layer?.created ?? new Date().toISOString(),
-    lastUsedAt: undefined,
-    usageCount: 1,
-  };
+/** Whether a layer that the cache knows is still where it was. */
+function isThere({ images }: ContainerParts, onDisk: ReadonlySet<string>, layer: StepLayer): boolean {
+  const own = buildDirectory(layer);
+  if (own !== undefined) return onDisk.has(own.slice('buildkit/'.length));
+  const known = layer.diffId === undefined ? undefined : images.layer(layer.diffId);
+  return known !== undefined && layerLocation(known.dirName) === layer.location;
 }
 
 /** A base image: the sandbox's own under that name, else the catalogue's, else a registry's. */

@@ -49,9 +49,14 @@ export class DraftGraph {
 
 /** The digest of what is done and of what it is done to. */
 export function operationDigest(operation: Operation, inputs: readonly Vertex[]): string {
-  const hash = createHash('sha256').update(canonicalJson(operation));
+  const hash = createHash('sha256').update(operationKey(operation));
   for (const input of inputs) hash.update(`\n${input.digest}`);
   return `sha256:${hash.digest('hex')}`;
+}
+
+/** What an operation does, as text: the same for two that do the same. Proxies do not count. */
+export function operationKey(operation: Operation): string {
+  return canonicalJson(operation.kind === 'exec' ? { ...operation, proxyEnv: undefined } : operation);
 }
 
 /** JSON in which the order of an object's keys does not matter. */

@@ -2,6 +2,7 @@
 
 import { capture } from '../../container/capture.ts';
 import { cgroupDirs } from '../../container/cgroup.ts';
+import { pathExists } from '../../container/lab-files.ts';
 import type { ContainerParts } from '../../container/parts.ts';
 import { IN_SANDBOX } from '../../sandbox/sandbox.ts';
 import { RUN_KEY } from './run.ts';
@@ -22,8 +23,17 @@ for id in $2; do
 done 2>/dev/null
 true`;
 
-/** Afterwards no step runs, and only kept layers are there. @param kept ids of layers that records know */
-export async function reconcileSteps(parts: ContainerParts, kept: ReadonlySet<string>): Promise<void> {
+/**
+ * Afterwards no step runs, and only kept layers are there. A sandbox that has built nothing costs one request and no process.
+ *
+ * @param kept ids of layers that records know
+ * @param onDisk ids of the layers that lie there
+ */
+export async function reconcileSteps(
+  parts: ContainerParts,
+  kept: ReadonlySet<string>,
+  onDisk: ReadonlySet<string>,
+): Promise<void> {
   const { init } = parts.sandbox;
   const keys = init.processes().flatMap(({ key }) => (key.startsWith(RUN_KEY) ? [key] : []));
   const ids = keys.map((key) => key.slice(RUN_KEY.length));
@@ -31,16 +41,13 @@ export async function reconcileSteps(parts: ContainerParts, kept: ReadonlySet<st
     await init.signal(key, SIGKILL).catch(() => undefined);
     await init.waitExit(key, AbortSignal.timeout(5000)).catch(() => undefined);
   }
-  const argv = ['sh', '-c', CLEAN, 'clean', BUILD_RUN, ids.join(' '), IN_SANDBOX.run, IN_SANDBOX.crunRoot];
-  const { stdout } = await capture(init, argv);
-  const containers = stdout.split('\n').filter((line) => /^[0-9a-f]{64}$/.test(line));
-  const known = await layersOnDisk(parts);
+  const containers = (await pathExists(init, BUILD_RUN)) ? await cleanUp(parts, ids) : [];
   await init.start([
     ...containers.flatMap((id) =>
       cgroupDirs(parts.sandbox, id).map((path) => ({ kind: 'rmcgroup', path }) as const),
     ),
     { kind: 'rmtree', path: BUILD_RUN },
-    ...known
+    ...[...onDisk]
       .filter((id) => !kept.has(id))
       .map((id) => ({ kind: 'rmtree', path: `${IN_SANDBOX.dockerRoot}/${BUILD_ROOT}/${id}` }) as const),
     ...buildDirectories.map((path) => ({ kind: 'mkdir', path, mode: 0o711 }) as const),
@@ -48,7 +55,17 @@ export async function reconcileSteps(parts: ContainerParts, kept: ReadonlySet<st
   for (const key of keys) await init.forget(key).catch(() => undefined);
 }
 
-async function layersOnDisk({ sandbox: { init } }: ContainerParts): Promise<string[]> {
-  const { stdout } = await capture(init, ['ls', `${IN_SANDBOX.dockerRoot}/${BUILD_ROOT}`]);
+/** Unmounts what steps had mounted; gives the ids of their containers. */
+async function cleanUp({ sandbox: { init } }: ContainerParts, ids: readonly string[]): Promise<string[]> {
+  const argv = ['sh', '-c', CLEAN, 'clean', BUILD_RUN, ids.join(' '), IN_SANDBOX.run, IN_SANDBOX.crunRoot];
+  const { stdout } = await capture(init, argv);
+  return stdout.split('\n').filter((line) => /^[0-9a-f]{64}$/.test(line));
+}
+
+/** Ids of the layers that builds made and no image has, as they lie there. */
+export async function layersOnDisk({ sandbox: { init } }: ContainerParts): Promise<string[]> {
+  const root = `${IN_SANDBOX.dockerRoot}/${BUILD_ROOT}`;
+  if (!(await pathExists(init, root))) return [];
+  const { stdout } = await capture(init, ['ls', root]);
   return stdout.split('\n').filter((name) => /^[0-9a-f]{12}$/.test(name));
 }

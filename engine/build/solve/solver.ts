@@ -1,166 +1,76 @@
-// Solves the graph of one build: every vertex once, those that do not wait for each other at the same time.
+// Solves the graph of a build: what is known is taken from the cache, the rest is done, side by side where it can be.
 
-import { createHash } from 'node:crypto';
-import { messageOf } from '../../errors.ts';
-import { nowNanos } from '../../events/clock.ts';
 import type { BuildRequest } from '../build.ts';
-import type { ContextEntry } from '../context.ts';
-import type { Executor, StepResult } from '../execute/executor.ts';
+import { BuildError } from '../error.ts';
+import type { StepCall, StepResult } from '../execute/executor.ts';
 import type { Vertex } from '../graph.ts';
-import type { VertexStatus } from '../progress.ts';
-import type { StepCache } from './cache.ts';
-import { contentKey } from './content-key.ts';
+import type { BuildCache } from './cache.ts';
+import { Flights } from './flights.ts';
+import { STEPS_AT_ONCE, STEPS_MAX } from './limits.ts';
+import type { Result } from './record.ts';
 import { Semaphore } from './semaphore.ts';
+import { Solve } from './solve.ts';
 
-/** A vertex's result, and the key that says what it was made of. */
-interface Solved {
-  result: StepResult;
-  key: string;
+/** Does one step (engine/build/execute). */
+export interface StepExecutor {
+  run(call: StepCall): Promise<StepResult>;
 }
 
-/** steps of one build that run at the same time */
-const PARALLEL_STEPS = 4;
+/** What all builds of a sandbox share. */
+export interface SolverParts {
+  readonly executor: StepExecutor;
+  readonly cache: BuildCache;
+  readonly flights: Flights<Result>;
+  readonly slots: Semaphore;
+}
+
+/** A solved graph: its end, and what keeps its results until the build is over. */
+export interface Solved {
+  readonly result: StepResult;
+  /** lets the cache and the front have back what the build used */
+  release(): Promise<void>;
+}
 
 export class Solver {
-  readonly #executor: Executor;
-  readonly #cache: StepCache;
-  readonly #build: BuildRequest;
-  readonly #solved = new Map<string, Promise<Solved>>();
-  readonly #running = new Semaphore(PARALLEL_STEPS);
-  readonly #ending = new AbortController();
-  readonly #signal: AbortSignal;
-  readonly #contexts: StepResult[] = [];
+  readonly #parts: SolverParts;
 
-  constructor(executor: Executor, cache: StepCache, build: BuildRequest) {
-    this.#executor = executor;
-    this.#cache = cache;
-    this.#build = build;
-    this.#signal = AbortSignal.any([build.signal, this.#ending.signal]);
+  constructor({ executor, cache }: Pick<SolverParts, 'executor' | 'cache'>) {
+    this.#parts = { executor, cache, flights: new Flights(), slots: new Semaphore(STEPS_AT_ONCE) };
   }
 
-  /** The file system that a vertex yields. The first error ends everything else. */
-  async solve(vertex: Vertex): Promise<StepResult> {
+  /**
+   * Solves what `root` needs. Events of the steps go to the build's listener. Throws what the first failing step threw, once
+   * all the others have ended.
+   */
+  async solve(root: Vertex, build: BuildRequest): Promise<Solved> {
+    const vertices = listVertices(root);
+    const solve = new Solve(vertices, build, this.#parts);
     try {
-      return (await this.#once(vertex)).result;
+      const result = await solve.run(root);
+      return { result, release: () => solve.release() };
     } catch (error) {
-      this.#ending.abort(error);
-      await Promise.allSettled(this.#solved.values());
+      await solve.release();
       throw error;
     }
   }
-
-  /** Ends the use of the client's files. */
-  async dispose(): Promise<void> {
-    await Promise.all(
-      this.#contexts.map((result) => (result.kind === 'local' ? result.context.release() : undefined)),
-    );
-  }
-
-  #once(vertex: Vertex): Promise<Solved> {
-    const known = this.#solved.get(vertex.digest);
-    if (known) return known;
-    const solving = this.#solve(vertex);
-    solving.catch(() => undefined);
-    this.#solved.set(vertex.digest, solving);
-    return solving;
-  }
-
-  async #solve(vertex: Vertex): Promise<Solved> {
-    const inputs = await Promise.all(vertex.inputs.map((input) => this.#once(input)));
-    this.#signal.throwIfAborted();
-    const status = (more: Partial<VertexStatus>) => {
-      const { digest, name } = vertex;
-      const about = {
-        digest,
-        name,
-        inputs: vertex.inputs.map((input) => input.digest),
-        isCached: false,
-        error: '',
-      };
-      this.#build.onProgress({ ...about, ...more, type: 'vertex' });
-    };
-    const { operation } = vertex;
-    if (operation.kind === 'local') {
-      const result = await this.#run(vertex, [], status);
-      this.#contexts.push(result);
-      return { result, key: '' };
-    }
-    if (operation.kind === 'image') {
-      const result = await this.#run(vertex, [], status);
-      return { result, key: hash('image', operation.imageId) };
-    }
-    const key = hash(
-      describe(vertex),
-      ...inputs.map(({ result, key }, index) =>
-        result.kind === 'local' ? contentKey(operation, index, entriesOf(result)) : key,
-      ),
-    );
-    const results = inputs.map(({ result }) => result);
-    const run = async () => ({ result: await this.#run(vertex, results, status), key });
-    const known = vertex.ignoresCache ? undefined : this.#cache.find(key);
-    if (known) {
-      const now = nowNanos();
-      status({ isCached: true, started: now, completed: now });
-      return { result: { kind: 'files', snapshot: known }, key };
-    }
-    const missReason = vertex.ignoresCache
-      ? 'no-cache'
-      : this.#cache.missReason(
-          vertex,
-          inputs.map((input) => input.key),
-        );
-    const solved = await this.#cache.flight(key, vertex.ignoresCache, run, () =>
-      status({ started: nowNanos(), missReason }),
-    );
-    if (solved.result.kind === 'files') {
-      this.#cache.add({
-        key,
-        vertex,
-        inputs: inputs.map((input) => input.key),
-        snapshot: solved.result.snapshot,
-      });
-    }
-    return solved;
-  }
-
-  #run(
-    vertex: Vertex,
-    inputs: readonly StepResult[],
-    status: (more: Partial<VertexStatus>) => void,
-  ): Promise<StepResult> {
-    return this.#running.run(async () => {
-      this.#signal.throwIfAborted();
-      const started = nowNanos();
-      status({ started });
-      try {
-        const result = await this.#executor.run({ vertex, inputs, build: this.#build, signal: this.#signal });
-        status({ started, completed: nowNanos() });
-        return result;
-      } catch (error) {
-        const isCancelled = this.#signal.aborted;
-        status({
-          started,
-          completed: nowNanos(),
-          error: isCancelled ? 'context canceled' : messageOf(error),
-        });
-        throw error;
-      }
-    });
-  }
 }
 
-function entriesOf(result: StepResult): readonly ContextEntry[] {
-  return result.kind === 'local' ? result.context.entries : [];
-}
-
-function hash(...parts: string[]): string {
-  const sum = createHash('sha256');
-  for (const part of parts) sum.update(`${part.length}:${part}`);
-  return `sha256:${sum.digest('hex')}`;
-}
-
-/** What is done, without what it is done to. */
-function describe({ operation }: Vertex): string {
-  if (operation.kind !== 'exec') return JSON.stringify(operation);
-  return JSON.stringify({ ...operation, proxyEnv: [] });
+/** All vertices, inputs first; the same step once, whatever its name. */
+function listVertices(root: Vertex): Vertex[] {
+  const listed = new Map<string, Vertex>();
+  const waiting: { vertex: Vertex; isDone: boolean }[] = [{ vertex: root, isDone: false }];
+  for (let next = waiting.pop(); next !== undefined; next = waiting.pop()) {
+    const { vertex, isDone } = next;
+    if (listed.has(vertex.digest)) continue;
+    if (isDone) {
+      listed.set(vertex.digest, vertex);
+      if (listed.size > STEPS_MAX) throw new BuildError(`the build has more than ${STEPS_MAX} steps`);
+      continue;
+    }
+    waiting.push({ vertex, isDone: true });
+    for (const input of [...vertex.inputs].reverse()) {
+      if (!listed.has(input.digest)) waiting.push({ vertex: input, isDone: false });
+    }
+  }
+  return [...listed.values()];
 }
