@@ -88,6 +88,22 @@ describe.skipIf(engineMissing)(`docker save and load${engineMissing ? ` (${engin
     await docker.ok('rmi', image);
   });
 
+  it('tells a terminal of each layer as it is loaded, and lists images by age', async () => {
+    const { image } = await made(docker);
+    const file = path.join(work, 'told.tar');
+    await docker.ok('save', '-o', file, image);
+    await docker.ok('rmi', image);
+    const shown = await docker.tty(['load', '-i', file]);
+    expect(shown.stdout).toMatch(/[0-9a-f]{12}: Loading layer/);
+    expect(shown.stdout).toContain(`Loaded image: ${image}`);
+    const ids = (...filters: string[]) => docker.ok('images', '-q', ...filters, image);
+    expect(await ids('--filter', 'until=1h')).toBe('');
+    expect(await ids('--filter', 'until=0s')).toHaveLength(12);
+    await docker.ok('image', 'prune', '-af', '--filter', 'until=1h');
+    expect(await ids()).toHaveLength(12);
+    await docker.ok('rmi', image);
+  });
+
   it('refuses what is not an archive, is cut off, or is not what its configuration says', async () => {
     const { image } = await made(docker);
     const file = path.join(work, 'wrong.tar');

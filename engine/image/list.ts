@@ -1,15 +1,21 @@
 // docker images: which images a sandbox has, by filters.
 
 import { NotFound } from '../errors.ts';
+import { parseRfc3339 } from '../events/clock.ts';
 import type { Filters } from '../events/filters.ts';
+import { parseUntil } from '../events/until.ts';
 import { repoNames, seconds } from './inspect.ts';
 import type { ImageStore, LocalImage } from './local.ts';
 
 /** The filters that GET /images/json knows. */
 export const IMAGE_FILTERS = ['dangling', 'label', 'label!', 'before', 'since', 'reference', 'until'];
 
-/** GET /images/json, newest first. */
-export function listImages(images: ImageStore, filters: Filters): Record<string, unknown>[] {
+/** GET /images/json, newest first. What images share is worked out when it is asked for. */
+export function listImages(
+  images: ImageStore,
+  filters: Filters,
+  options: { sharedSize?: boolean } = {},
+): Record<string, unknown>[] {
   return filterImages(images, filters).map((image) => ({
     Containers: -1,
     Created: seconds(image.created),
@@ -17,9 +23,19 @@ export function listImages(images: ImageStore, filters: Filters): Record<string,
     Labels: image.config.config?.Labels ?? null,
     ParentId: image.parent,
     ...repoNames(image),
-    SharedSize: -1,
+    SharedSize: options.sharedSize ? sharedSize(images, image.id) : -1,
     Size: image.size,
   }));
+}
+
+/** Bytes of an image's layers that others have too. */
+export function sharedSize(images: ImageStore, id: unknown): number {
+  const all = images.list();
+  const others = new Set(
+    all.filter((each) => each.id !== id).flatMap((each) => each.layers.map((layer) => layer.diffId)),
+  );
+  const own = all.find((each) => each.id === id)?.layers ?? [];
+  return own.reduce((sum, layer) => sum + (others.has(layer.diffId) ? layer.unpackedSize : 0), 0);
 }
 
 function filterImages(images: ImageStore, filters: Filters): LocalImage[] {
@@ -28,6 +44,7 @@ function filterImages(images: ImageStore, filters: Filters): LocalImage[] {
   const before = Math.min(Number.POSITIVE_INFINITY, ...createdOf('before'));
   const since = Math.max(Number.NEGATIVE_INFINITY, ...createdOf('since'));
   const dangling = filters.boolean('dangling');
+  const until = parseUntil(filters);
   return images
     .list()
     .filter((image) => {
@@ -38,6 +55,7 @@ function filterImages(images: ImageStore, filters: Filters): LocalImage[] {
       return (
         created < before &&
         created > since &&
+        (until === undefined || parseRfc3339(image.created) <= until) &&
         (dangling === undefined || dangling === (names.RepoTags.length === 0)) &&
         filters.labels((name) => labels[name]) &&
         filters.any('reference', (pattern) =>

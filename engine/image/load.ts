@@ -11,6 +11,7 @@ import { decompress, discardLayer, type StagedLayer, unpackLayer } from './layer
 import type { LayerHold } from './layers.ts';
 import { GO_ARCHITECTURE } from './manifest.ts';
 import { OciManifest, Sha256Digest } from './oci-image.ts';
+import { type Report, shortDigest } from './progress.ts';
 import { familiarReference, fullReference, parseReference, withDefaultTag } from './reference.ts';
 import { looksLikeTar, type Member, readTar } from './tar.ts';
 
@@ -80,6 +81,7 @@ export async function loadImages(
   parts: ContainerParts,
   archive: Bytes,
   signal: AbortSignal,
+  report: Report = () => undefined,
 ): Promise<string[]> {
   const { layers } = parts;
   const { init } = parts.sandbox;
@@ -91,7 +93,7 @@ export async function loadImages(
     const found = imagesOf(contents);
     if (found.length === 0) throw new InvalidParameter('the archive has no manifest.json and no index.json');
     const lines: string[] = [];
-    for (const each of found) lines.push(...(await addImage(parts, contents, hold, each)));
+    for (const each of found) lines.push(...(await addImage(parts, contents, hold, each, report)));
     return lines;
   } finally {
     for (const layer of contents.staged) await discardLayer(init, layer).catch(() => undefined);
@@ -182,6 +184,7 @@ async function addImage(
   contents: Contents,
   hold: LayerHold,
   image: LoadedImage,
+  report: Report,
 ): Promise<string[]> {
   const { images, events } = parts;
   const rawConfig = contents.documents.get(contents.resolve(image.config))?.toString('utf8');
@@ -201,7 +204,10 @@ async function addImage(
       );
     }
     const staged = contents.staged.find((layer) => layer.diffId === diffId);
-    if (staged) await hold.adopt(staged);
+    if (!staged) continue;
+    const { archiveSize: total } = staged;
+    report({ status: 'Loading layer', progressDetail: { current: total, total }, id: shortDigest(diffId) });
+    await hold.adopt(staged);
   }
   const references = image.tags.map((tag) => withDefaultTag(parseReference(tag)));
   const lines: string[] = [];

@@ -3,7 +3,7 @@
 import path from 'node:path';
 import { z } from 'zod';
 import { InvalidParameter, NotFound } from '../errors.ts';
-import { formatNanos, nowNanos } from '../events/clock.ts';
+import { formatNanos, nowNanos, parseRfc3339 } from '../events/clock.ts';
 import { Mutex } from '../sandbox/mutex.ts';
 import { readJsonFile, writeJsonFile } from '../store/json-file.ts';
 import { digestOf } from './blobs.ts';
@@ -146,7 +146,7 @@ export class ImageStore {
       rawConfig,
       layers,
       size: layers.reduce((sum, layer) => sum + layer.unpackedSize, 0),
-      created: config.created ?? new Date(0).toISOString(),
+      created: validTime(config.created),
       description: '',
     };
   }
@@ -338,4 +338,14 @@ export class ImageStore {
 
 function note(records: Records, { diffId, digest, size, unpackedSize }: SharedLayer): void {
   records.shared[diffId] = { digest, size, unpackedSize };
+}
+
+/** What an archive or a registry says may be no time at all. */
+function validTime(text: string | undefined): string {
+  try {
+    parseRfc3339(text ?? '');
+    return text ?? '';
+  } catch {
+    return new Date(0).toISOString();
+  }
 }

@@ -11,6 +11,7 @@ import { importImage } from '../../image/import.ts';
 import { imageHistory, inspectImage } from '../../image/inspect.ts';
 import { IMAGE_FILTERS, listImages } from '../../image/list.ts';
 import { loadImages } from '../../image/load.ts';
+import type { Report } from '../../image/progress.ts';
 import { type ImageSources, pullImage } from '../../image/pull.ts';
 import { pruneImages, type RemoveParts, removeImage } from '../../image/remove.ts';
 import { chooseImages, saveImages } from '../../image/save.ts';
@@ -37,7 +38,8 @@ export function imageRoutes(parts: ExecParts, sources: ImageSources): Route[] {
   };
   return [
     route('GET', '/images/json', (call) => {
-      call.send(200, listImages(images, Filters.parse(call.query.get('filters'), IMAGE_FILTERS)));
+      const filters = Filters.parse(call.query.get('filters'), IMAGE_FILTERS);
+      call.send(200, listImages(images, filters, { sharedSize: call.flag('shared-size') }));
     }),
     route('POST', '/images/create', (call) => pull(parts, sources, call)),
     route('POST', '/images/prune', async (call) => {
@@ -113,9 +115,11 @@ async function commit(parts: ExecParts, call: Call): Promise<void> {
 }
 
 async function load(parts: ExecParts, call: Call): Promise<void> {
-  const lines = await loadImages(parts, call.req, call.signal);
-  const output = call.stream(200, 'application/json');
-  output.end(lines.map((line) => `${JSON.stringify({ stream: `${line}\n` })}\r\n`).join(''));
+  const isQuiet = call.flag('quiet');
+  await withProgress(call, parts.log, async (report) => {
+    const tell: Report = isQuiet ? () => undefined : report;
+    for (const line of await loadImages(parts, call.req, call.signal, tell)) report({ stream: `${line}\n` });
+  });
 }
 
 async function save(

@@ -9,8 +9,7 @@ import { InvalidParameter } from '../../errors.ts';
 import { formatNanos, nowNanos } from '../../events/clock.ts';
 import { Filters } from '../../events/filters.ts';
 import type { ExecParts } from '../../exec/parts.ts';
-import { listImages } from '../../image/list.ts';
-import type { ImageStore } from '../../image/local.ts';
+import { listImages, sharedSize } from '../../image/list.ts';
 import { GO_ARCHITECTURE } from '../../image/manifest.ts';
 import { LOG_DRIVERS } from '../../logger/drivers.ts';
 import { DEFAULT_RUNTIME, listRuntimes } from '../../runtime/runtimes.ts';
@@ -213,14 +212,4 @@ async function volumeUsage(parts: ExecParts): Promise<Record<string, unknown>[]>
     ...describeVolume(volume),
     UsageData: { RefCount: parts.volumes.users(volume.name).length, Size: sizes[index] ?? 0 },
   }));
-}
-
-/** Bytes of an image's layers that others have too. */
-function sharedSize(images: ImageStore, id: unknown): number {
-  const all = images.list();
-  const others = new Set(
-    all.filter((each) => each.id !== id).flatMap((each) => each.layers.map((layer) => layer.diffId)),
-  );
-  const own = all.find((each) => each.id === id)?.layers ?? [];
-  return own.reduce((sum, layer) => sum + (others.has(layer.diffId) ? layer.unpackedSize : 0), 0);
 }
