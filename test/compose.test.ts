@@ -254,6 +254,37 @@ CMD ["httpd", "-f", "-h", "/www"]
     await expectNothingLeft(project, 'built');
   });
 
+  it('copies files, and brings changed ones into containers while it watches', async () => {
+    const project = await labProject(engine, LAB, 'watched', {
+      'compose.yaml': `
+services:
+  app:
+    build:
+      context: .
+      dockerfile_inline: |
+        FROM busybox
+        COPY src /src
+        CMD ["sleep", "600"]
+    stop_grace_period: 0s
+    develop: { watch: [{ path: ./src, action: sync, target: /src }] }
+`,
+      'src/file': 'one\n',
+    });
+    await ok(project, 'up', '-d', '--build');
+    await shell(project, 'touch watch.log');
+    const watching = project.sh('timeout 12 docker compose watch --no-up > watch.log 2>&1');
+    await expect.poll(() => shell(project, 'cat watch.log'), { timeout: 10_000 }).toContain('Watch enabled');
+    await shell(project, 'echo two > src/file');
+    await expect
+      .poll(() => ok(project, 'exec', '-T', 'app', 'cat', '/src/file'), { timeout: 10_000 })
+      .toBe('two');
+    await ok(project, 'cp', 'app:/src/file', 'back');
+    expect(await shell(project, 'cat back')).toBe('two');
+    await ok(project, 'down', '--rmi', 'local');
+    await watching;
+    await expectNothingLeft(project, 'watched');
+  });
+
   it('profiles, env files, one-off containers, shared network namespaces, orphans and a project name', async () => {
     const project = await labProject(engine, LAB, 'odds', {
       'compose.yaml': `
