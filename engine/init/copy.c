@@ -94,7 +94,7 @@ static void read_copy(const int *sources, int count)
 {
 	struct copy copy = {0};
 	long from = whole_number();
-	char *source = strdup(needed()), *to = strdup(needed());
+	char *source = strdup(needed()), *to = resolved_path(needed());
 	copy.flags = whole_number();
 	copy.change = read_change();
 	copy.skip_count = (size_t)whole_number();
@@ -130,9 +130,7 @@ int copy_main(int argc, char **argv)
 			read_copy(sources, count);
 			continue;
 		}
-		char *path = strdup(needed());
-		if (!path)
-			layer_fail("memory", "");
+		char *path = resolved_path(needed());
 		if (strcmp(verb, "file") == 0)
 			add_file(path);
 		else if (strcmp(verb, "directory") == 0)

@@ -53,5 +53,7 @@ void find_owner(const char *user, const char *group, struct change *change);
 mode_t changed_mode(const char *wanted, mode_t mode, bool is_directory);
 /** Gives an open file the owner and mode asked for, `mode` where none is. */
 void apply_change(int fd, const char *path, const struct change *change, mode_t mode);
+/** The path of the target that an absolute one leads to, whether it is there or not; a slash at its end stays. The caller frees it. */
+char *resolved_path(const char *path);
 /** Makes the directories above a path of the target. */
 void make_parents_of(const char *path, const struct change *change);

@@ -26,7 +26,7 @@ export interface FreezeParts {
 /** Knows which layers are being packed, and what directories nobody will look at again. */
 export class LayerFreezer {
   readonly #parts: FreezeParts;
-  readonly #packing = new WeakMap<StepLayer, Promise<StagedLayer>>();
+  readonly #packed = new WeakMap<StepLayer, Promise<StagedLayer>>();
   readonly #clamped = new WeakMap<StepLayer, Map<number, string>>();
   /** steps that run may have them mounted */
   #abandoned: string[] = [];
@@ -85,32 +85,34 @@ export class LayerFreezer {
     return layers.map(({ diffId }) => diffId ?? '');
   }
 
-  async #move(layer: StepLayer, staged: StagedLayer, hold: LayerHold): Promise<void> {
-    if (layer.diffId === undefined) {
+  async #move(layer: StepLayer, staged: StagedLayer | undefined, hold: LayerHold): Promise<void> {
+    if (layer.diffId === undefined && staged) {
       await hold.adopt(staged, async ({ directory }) => {
         this.#abandoned.push(directory);
       });
       layer.location = `overlay2/${layerDirName(staged.diffId)}`;
       layer.diffId = staged.diffId;
       layer.size = staged.size;
-    } else {
+    } else if (layer.diffId !== undefined) {
       // another build was quicker
       await hold.keep([layer.diffId]);
     }
   }
 
-  /** One at a time for each layer, whoever asks for it. */
-  async #pack(layer: StepLayer, signal: AbortSignal): Promise<StagedLayer> {
+  /** Once for each layer, whoever asks: what it is does not change, and it must not be moved while it is read. */
+  async #pack(layer: StepLayer, signal: AbortSignal): Promise<StagedLayer | undefined> {
     for (;;) {
       signal.throwIfAborted();
-      const other = this.#packing.get(layer);
+      if (layer.diffId !== undefined) return undefined;
+      const other = this.#packed.get(layer);
       if (!other) break;
       const staged = await other.catch(() => undefined);
       if (staged) return staged;
     }
     const packing = packInPlace(this.#parts.init, layer, signal);
-    this.#packing.set(layer, packing);
-    return packing.finally(() => this.#packing.delete(layer));
+    this.#packed.set(layer, packing);
+    packing.catch(() => this.#packed.delete(layer));
+    return packing;
   }
 
   /** Files keep their own times; what the image has is a copy. */
