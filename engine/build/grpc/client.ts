@@ -3,7 +3,7 @@
 import http2 from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Message } from '../proto/message.ts';
-import { endWithPeer, frameMessage, GRPC_LIMITS, MessageSplitter } from './framing.ts';
+import { endWithPeer, GRPC_LIMITS, MessageSplitter, writeMessage } from './framing.ts';
 import { Code, decodeMessage, GrpcError } from './status.ts';
 
 export type Metadata = Readonly<Record<string, string | string[]>>;
@@ -136,14 +136,7 @@ class OpenCall implements ClientStream {
   async send(message: Uint8Array): Promise<void> {
     const stream = this.#stream;
     if (stream.destroyed || stream.writableEnded) throw this.#failure();
-    if (stream.write(frameMessage(message))) return;
-    await new Promise<void>((resolve) => {
-      const done = () => {
-        stream.off('drain', done).off('close', done);
-        resolve();
-      };
-      stream.once('drain', done).once('close', done);
-    });
+    await writeMessage(stream, message);
     if (stream.destroyed && this.#outcome) throw this.#failure();
   }
 

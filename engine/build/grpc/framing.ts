@@ -1,6 +1,6 @@
 // gRPC's messages on an HTTP/2 stream: a flag, a length, the bytes; cut apart and put together, within bounds.
 
-import type { Duplex } from 'node:stream';
+import type { Duplex, Writable } from 'node:stream';
 import { Code, GrpcError } from './status.ts';
 
 /** What one connection may use. A peer that goes beyond is told so, and its call or connection ends. */
@@ -29,6 +29,18 @@ export function frameMessage(message: Uint8Array): Buffer {
   frame.writeUInt32BE(message.length, 1);
   frame.set(message, HEADER);
   return frame;
+}
+
+/** Sends a message; resolves when there is room for another, or the stream is closed. */
+export async function writeMessage(stream: Writable, message: Uint8Array): Promise<void> {
+  if (stream.write(frameMessage(message))) return;
+  await new Promise<void>((resolve) => {
+    const done = () => {
+      stream.off('drain', done).off('close', done);
+      resolve();
+    };
+    stream.once('drain', done).once('close', done);
+  });
 }
 
 /** Cuts a stream of chunks into messages. */

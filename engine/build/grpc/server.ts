@@ -3,7 +3,7 @@
 import http2 from 'node:http2';
 import type { Duplex } from 'node:stream';
 import type { Message } from '../proto/message.ts';
-import { endWithPeer, frameMessage, GRPC_LIMITS, MessageSplitter } from './framing.ts';
+import { endWithPeer, GRPC_LIMITS, MessageSplitter, writeMessage } from './framing.ts';
 import { Code, GrpcError, statusTrailers, toGrpcError } from './status.ts';
 
 /** What a handler knows of a call beside its request. */
@@ -174,14 +174,7 @@ function begin(stream: http2.ServerHttp2Stream): void {
 async function write(stream: http2.ServerHttp2Stream, message: Buffer): Promise<void> {
   begin(stream);
   if (stream.destroyed || stream.writableEnded) return;
-  if (stream.write(frameMessage(message))) return;
-  await new Promise<void>((resolve) => {
-    const done = () => {
-      stream.off('drain', done).off('close', done);
-      resolve();
-    };
-    stream.once('drain', done).once('close', done);
-  });
+  await writeMessage(stream, message);
 }
 
 function finish(stream: http2.ServerHttp2Stream, error: GrpcError | undefined): void {
