@@ -44,6 +44,7 @@ const Environment = z.object({
     z.string().regex(/^(?:\*\.)?[a-z0-9.-]+(?::\d+)?$/, 'a host, host:port or *.suffix'),
   ).default([]),
   BERTH_REGISTRY_MIRRORS: listOf(z.url({ protocol: /^https?$/ })).default([]),
+  BERTH_OFFICIAL_IMAGES: z.stringbool().default(false),
   BERTH_INSECURE_REGISTRIES: listOf(
     z.string().regex(/^[a-zA-Z0-9.:/[\]-]+$/, 'a host, host:port or network'),
   ).default([]),
@@ -112,6 +113,7 @@ export function parseSettings(environment: NodeJS.ProcessEnv): Settings {
       hosts: e.BERTH_REGISTRIES,
       mirrors: e.BERTH_REGISTRY_MIRRORS,
       insecure: e.BERTH_INSECURE_REGISTRIES,
+      official: e.BERTH_OFFICIAL_IMAGES,
     },
     ...(e.BERTH_SERVER_GID === undefined ? {} : { serverGid: e.BERTH_SERVER_GID }),
   };

@@ -72,7 +72,7 @@ describe('the operations of the Docker Engine API', () => {
         readLayer: () => Readable.from([]),
         reload: async () => {},
       },
-      registries: new Registries({ hosts: [], mirrors: [], insecure: [] }),
+      registries: new Registries({ hosts: [], mirrors: [], insecure: [], official: false }),
       shared: await SharedStore.open(
         stateDir,
         { launchBinary: '', initBinary: '', uidBase: 0 },

@@ -77,7 +77,7 @@ async function boot(): Promise<void> {
   };
   tenant = await createTenant(sandbox, {
     catalogue: CATALOGUE,
-    registries: new Registries({ hosts: [], mirrors: [], insecure: [] }),
+    registries: new Registries({ hosts: [], mirrors: [], insecure: [], official: false }),
     shared: await SharedStore.open(
       stateDir,
       { launchBinary: '', initBinary: '', uidBase: 0 },

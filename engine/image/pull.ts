@@ -57,15 +57,17 @@ export async function pullImage(
   }
   const reference = withDefaultTag(request.tag === '' ? base : withTag(base, request.tag));
   const entry = catalogue.resolve(fullReference(reference));
-  if (entry && matchesPlatform(platform, entry.config)) {
-    for (const line of await pullOne(parts, reference, entry)) request.report(line);
-    return;
-  }
+  const bundled = entry && matchesPlatform(platform, entry.config) ? entry : undefined;
+  const fromCatalogue = async (found: CatalogueEntry) => {
+    for (const line of await pullOne(parts, reference, found)) request.report(line);
+  };
+  if (bundled && !sources.registries.prefersOfficial) return fromCatalogue(bundled);
   try {
     await pullFromRegistry(parts, sources, reference, platform, request);
   } catch (error) {
     if (!(error instanceof Unreachable) || reference.domain !== 'docker.io') throw error;
     // Docker Hub cannot be reached: the catalogue is all there is of it
+    if (bundled) return fromCatalogue(bundled);
     if (entry)
       throw new NotFound(`no matching manifest for ${showPlatform(platform)} in the manifest list entries`);
     throw notThere(catalogue, reference);

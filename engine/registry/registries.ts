@@ -17,6 +17,8 @@ export interface RegistrySettings {
   mirrors: readonly string[];
   /** `host:port`, host or network (`10.0.0.0/8`) where certificates are not looked at and HTTP will do */
   insecure: readonly string[];
+  /** Docker Hub (or a mirror) is asked before the catalogue; that is for when it cannot be reached */
+  official: boolean;
 }
 
 /** A repository, and who can reach it. */
@@ -48,6 +50,11 @@ interface Candidate {
 export class Registries {
   readonly #settings: RegistrySettings;
   readonly #host: HostNetwork;
+
+  /** Images of Docker Hub are wanted rather than the catalogue's of the same names. */
+  get prefersOfficial(): boolean {
+    return this.#settings.official;
+  }
 
   constructor(settings: RegistrySettings) {
     this.#settings = settings;
