@@ -1,8 +1,11 @@
 // Does one step of a build in the sandbox: from the file systems it is done to, to the one that it yields.
 
 import type { ContainerParts } from '../../container/parts.ts';
-import { NotFound } from '../../errors.ts';
+import { NotFound, SystemError } from '../../errors.ts';
+import { Digester } from '../../image/bytes.ts';
 import type { Catalogue } from '../../image/catalogue.ts';
+import { packLayer } from '../../image/layer-tool.ts';
+import { IN_SANDBOX } from '../../sandbox/sandbox.ts';
 import type { BuildRequest } from '../build.ts';
 import type { ContextSnapshot } from '../context.ts';
 import type { ImageSource, LocalSource, Vertex } from '../graph.ts';
@@ -62,6 +65,24 @@ export class Executor {
       case 'file':
         return changeFiles(this.#parts, operation, call);
     }
+  }
+
+  /** What a step's new layer has in it: names, modes, owners and content, not times. */
+  async layerDigest({ layers }: Snapshot, signal: AbortSignal): Promise<string> {
+    const { init } = this.#parts.sandbox;
+    const location = layers.at(-1)?.location;
+    if (location === undefined) throw new SystemError('an empty file system has no layer');
+    const digester = new Digester();
+    const archive = packLayer(init, `${IN_SANDBOX.dockerRoot}/${location}`, signal, 0);
+    for await (const _ of digester.pass(archive));
+    return digester.digest();
+  }
+
+  /** Takes away the new layer of a step that nobody else knows yet. */
+  async discard({ layers }: Snapshot): Promise<void> {
+    const own = /^(buildkit\/[0-9a-f]+)\/files$/.exec(layers.at(-1)?.location ?? '')?.[1];
+    if (own === undefined) return;
+    await this.#parts.sandbox.init.start([{ kind: 'rmtree', path: `${IN_SANDBOX.dockerRoot}/${own}` }]);
   }
 
   async #image({ imageId, reference }: ImageSource): Promise<StepResult> {

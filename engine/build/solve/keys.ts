@@ -39,6 +39,19 @@ export function stepKey(operation: Operation, inputs: readonly InputKey[]): Step
   return { key: digest([what, ...keys].join('\n')), operation: what, root };
 }
 
+/** The key of files that were copied from another step: what counts is what came, not how it was made. */
+export function copiedKey({ root }: StepKey, layerDigest: string): string {
+  return digest(['copied', root, layerDigest].join('\n'));
+}
+
+/** Whether a step copies files of other steps. */
+export function copiesFromSteps(operation: Operation, inputs: readonly InputKey[]): boolean {
+  return (
+    operation.kind === 'file' &&
+    operation.actions.some((action) => action.type === 'copy' && inputs[action.from]?.kind === 'step')
+  );
+}
+
 function localKey(operation: Operation, input: number, index: ContextIndex): string {
   const selections = selectionsOf(operation, input);
   return digest(selections.map((selection) => index.digest(selection)).join('\n'));

@@ -5,10 +5,11 @@ import { messageOf } from '../../errors.ts';
 import type { BuildRequest } from '../build.ts';
 import { BuildError } from '../error.ts';
 import type { StepResult } from '../execute/executor.ts';
+import type { Snapshot } from '../execute/snapshot.ts';
 import type { Vertex } from '../graph.ts';
 import type { BuildEvent, VertexStatus } from '../progress.ts';
 import { ContextIndex } from './content-key.ts';
-import { type InputKey, imageKey, type StepKey, stepKey } from './keys.ts';
+import { copiedKey, copiesFromSteps, type InputKey, imageKey, type StepKey, stepKey } from './keys.ts';
 import type { Result } from './record.ts';
 import type { SolverParts } from './solver.ts';
 
@@ -181,34 +182,61 @@ export class Solve {
     const missReason = vertex.ignoresCache ? 'no-cache' : cache.missReason(key);
     // what is done anew although it is known is something else for what builds on it
     const made = vertex.ignoresCache ? { ...key, key: randomBytes(32).toString('hex') } : key;
+    let wasThere = false;
     const result = await slots.run(() =>
-      this.#show(vertex, { missReason }, async (signal) => {
-        const member = { vertex: vertex.digest, onProgress: this.#build.onProgress, signal };
-        return flights.join(
-          made.key,
-          member,
-          async (onProgress: (event: BuildEvent) => void, flightSignal) => {
-            const done = await executor.run({
-              vertex,
-              inputs: inputs.map((input) => input.result),
-              build: { ...this.#build, onProgress },
-              signal: flightSignal,
-            });
-            if (done.kind !== 'files') throw new Error('a step must yield files');
-            const added = cache.add({
-              ...made,
-              alias,
-              description: describe(vertex),
-              snapshot: done.snapshot,
-            });
-            this.#releases.push(cache.hold(added));
-            return added;
-          },
-        );
-      }),
+      this.#show(
+        vertex,
+        { missReason },
+        (signal) => {
+          const member = { vertex: vertex.digest, onProgress: this.#build.onProgress, signal };
+          return flights.join(
+            made.key,
+            member,
+            async (onProgress: (event: BuildEvent) => void, flightSignal) => {
+              const done = await executor.run({
+                vertex,
+                inputs: inputs.map((input) => input.result),
+                build: { ...this.#build, onProgress },
+                signal: flightSignal,
+              });
+              if (done.kind !== 'files') throw new Error('a step must yield files');
+              const same = await this.#sameCopy(vertex, made, inputs, done.snapshot, flightSignal);
+              wasThere = same.known !== undefined;
+              const { snapshot } = done;
+              const added =
+                same.known ??
+                cache.add({ ...made, key: same.key, alias, description: describe(vertex), snapshot });
+              this.#releases.push(cache.hold(added));
+              if (added.key !== made.key) cache.use(added, made.key);
+              if (same.known) cache.use(added, alias);
+              return added;
+            },
+          );
+        },
+        () => (wasThere ? { isCached: true } : {}),
+      ),
     );
     this.#releases.push(cache.hold(result));
     return resolved(result);
+  }
+
+  /** What was copied from other steps may be there already, whatever made them: then that is taken, and this goes. */
+  async #sameCopy(
+    vertex: Vertex,
+    made: StepKey,
+    inputs: readonly Resolved[],
+    snapshot: Snapshot,
+    signal: AbortSignal,
+  ): Promise<{ key: string; known?: Result }> {
+    const { cache, executor } = this.#parts;
+    const keys = inputs.map((input) => input.key);
+    if (vertex.ignoresCache || !copiesFromSteps(vertex.operation, keys)) return { key: made.key };
+    const key = copiedKey(made, await executor.layerDigest(snapshot, signal));
+    const known = cache.find(key);
+    if (known === undefined) return { key };
+    this.#releases.push(cache.hold(known));
+    await executor.discard(snapshot);
+    return { key, known };
   }
 
   /** Shows a step from its beginning to its end. */
@@ -216,6 +244,7 @@ export class Solve {
     vertex: Vertex,
     status: Partial<VertexStatus>,
     work: (signal: AbortSignal) => Promise<T>,
+    atEnd: () => Partial<VertexStatus> = () => ({}),
   ): Promise<T> {
     this.#signal.throwIfAborted();
     this.#shown.add(vertex.digest);
@@ -223,7 +252,7 @@ export class Solve {
     this.#tell(vertex, { ...status, started });
     try {
       const result = await work(this.#signal);
-      this.#tell(vertex, { ...status, started, completed: now() });
+      this.#tell(vertex, { ...status, ...atEnd(), started, completed: now() });
       return result;
     } catch (error) {
       const isOthersFault = this.#signal.aborted;

@@ -9,6 +9,7 @@ import type { ContextEntry } from '../context.ts';
 import { operationDigest } from '../dockerfile/draft.ts';
 import { BuildError } from '../error.ts';
 import type { StepCall, StepResult } from '../execute/executor.ts';
+import type { Snapshot } from '../execute/snapshot.ts';
 import type { FileAction, Operation, Vertex } from '../graph.ts';
 import type { BuildEvent } from '../progress.ts';
 import { BuildCache } from './cache.ts';
@@ -38,7 +39,7 @@ beforeEach(async () => {
   removed = [];
   entries = [file('a', '1'), file('b', '1')];
   perform = async () => {};
-  solver = new Solver({ cache, executor: { run: execute } });
+  solver = new Solver({ cache, executor: { run: execute, layerDigest, discard } });
 });
 
 afterEach(async () => {
@@ -47,6 +48,9 @@ afterEach(async () => {
 });
 
 let layerNumber = 0;
+
+const layerDigest = async ({ layers }: Snapshot) => `sha256:${layers.at(-1)?.location}`;
+const discard = async () => {};
 
 async function execute(call: StepCall): Promise<StepResult> {
   done.push(call.vertex.name);
@@ -172,7 +176,7 @@ describe('the cache of builds', () => {
     expect(await build(root)).toEqual([]);
     await cache.flush();
     cache = await BuildCache.open(directory, init, pino({ level: 'silent' }));
-    solver = new Solver({ cache, executor: { run: execute } });
+    solver = new Solver({ cache, executor: { run: execute, layerDigest, discard } });
     expect(await build(root)).toEqual([]);
   });
 

@@ -3,6 +3,7 @@
 import type { BuildRequest } from '../build.ts';
 import { BuildError } from '../error.ts';
 import type { StepCall, StepResult } from '../execute/executor.ts';
+import type { Snapshot } from '../execute/snapshot.ts';
 import type { Vertex } from '../graph.ts';
 import type { BuildCache } from './cache.ts';
 import { Flights } from './flights.ts';
@@ -14,6 +15,10 @@ import { Solve } from './solve.ts';
 /** Does one step (engine/build/execute). */
 export interface StepExecutor {
   run(call: StepCall): Promise<StepResult>;
+  /** what a step's new layer has in it, times apart */
+  layerDigest(snapshot: Snapshot, signal: AbortSignal): Promise<string>;
+  /** takes away the new layer of a step, which nobody else knows yet */
+  discard(snapshot: Snapshot): Promise<void>;
 }
 
 /** What all builds of a sandbox share. */
