@@ -136,7 +136,8 @@ describe('standard input', () => {
   });
 
   it('is empty without the open-stdin flag', async () => {
-    const peer = await attached('nostdin', 'cat; echo end');
+    // it must still run when the input is sent, or the connection is gone
+    const peer = await attached('nostdin', 'cat; sleep 0.5; echo end');
     peer.write(T.STDIN, Buffer.from('lost'));
     expect((await peer.streams()).stdout).toBe('end\n');
   });
