@@ -11,6 +11,9 @@ export const BUILD_LIMITS = {
   builds: 32,
   /** builds that are over and still known to be */
   remembered: 128,
+  /** builds that are over and that nobody has watched yet; and milliseconds for which they can be */
+  unwatched: 8,
+  unwatchedFor: 5000,
   /** questions to the front end in one build */
   results: 200,
   /** milliseconds that one of a build's calls waits for the build itself */
@@ -43,6 +46,8 @@ export class RunningBuild {
   readonly log = new StatusLog();
   readonly solve = new Later<Value<typeof SolveRequest>>();
   readonly returned = new Later<Returned>();
+  /** somebody hears of its steps */
+  isWatched = false;
   /** what the gateway was asked, by the reference that it answered with */
   readonly results = new Map<string, Value<typeof GatewaySolveRequest>>();
   readonly #ending = new AbortController();
@@ -71,6 +76,8 @@ export class RunningBuild {
 
 export class RunningBuilds {
   readonly #builds = new Map<string, RunningBuild>();
+  /** over before a client's Status came: it may come yet */
+  readonly #unwatched = new Map<string, StatusLog>();
   /** the latest that are over: their calls need not wait */
   readonly #ended = new Set<string>();
 
@@ -87,8 +94,26 @@ export class RunningBuilds {
     if (this.#builds.get(build.ref) !== build) return;
     this.#builds.delete(build.ref);
     this.#ended.add(build.ref);
+    if (!build.isWatched && build.solve.isThere) this.#keepForStatus(build);
     const [oldest] = this.#ended;
     if (oldest !== undefined && this.#ended.size > BUILD_LIMITS.remembered) this.#ended.delete(oldest);
+  }
+
+  #keepForStatus({ ref, log }: RunningBuild): void {
+    this.#unwatched.set(ref, log);
+    const [oldest] = this.#unwatched.keys();
+    if (oldest !== undefined && this.#unwatched.size > BUILD_LIMITS.unwatched) this.#unwatched.delete(oldest);
+    setTimeout(() => this.#unwatched.delete(ref), BUILD_LIMITS.unwatchedFor).unref();
+  }
+
+  /** What a build tells, from its beginning; also when it was over before anybody asked. Throws GrpcError. */
+  async watch(ref: string, signal: AbortSignal): Promise<StatusLog> {
+    const late = this.#unwatched.get(ref);
+    this.#unwatched.delete(ref);
+    if (late) return late;
+    const build = await this.find(ref, signal);
+    build.isWatched = true;
+    return build.log;
   }
 
   /** A build that another call names, once its Solve is there. Throws GrpcError when that does not come. */

@@ -30,8 +30,8 @@ export function buildkitMethods(fronts: BuildFronts): Methods {
   const control: Record<string, Method> = {
     Solve: unary(SolveRequest, SolveResponse, (request, { signal }) => solve(fronts, request, signal)),
     Status: streaming(StatusRequest, StatusResponse, async function* ({ ref }, { signal }) {
-      const build = await fronts.builds.find(ref, signal);
-      yield* build.log.read(signal);
+      const log = await fronts.builds.watch(ref, signal);
+      yield* log.read(signal);
     }),
     ListWorkers: unary(ListWorkersRequest, ListWorkersResponse, async () => ({
       record: [describeWorker(fronts)],
