@@ -15,6 +15,7 @@ import { buildHelper, outdatedHelpers } from './helpers.ts';
 import { buildHostImage, hostImageIsCurrent } from './host-image.ts';
 import { Progress } from './progress.ts';
 import { HostImageRecipe, type ImageRecipe, type Recipe, readImageRecipes, readRecipe } from './recipe.ts';
+import { runTasks } from './schedule.ts';
 import { fetchSeccompProfile, seccompProfileIsThere } from './seccomp-profile.ts';
 import { createServerUser, findServerUser } from './server-user.ts';
 import { withSetupLock } from './setup-lock.ts';
@@ -31,8 +32,13 @@ type Work = (report: (detail: string) => void) => Promise<void>;
 
 interface Step {
   name: string;
+  /** names of steps that must be done before */
+  after?: readonly string[];
   work: Work;
 }
+
+/** Images that are built at a time: each waits for the network, and for one processor, in turns. */
+const SIDE_BY_SIDE = 3;
 
 interface SetupOptions {
   /** what the tests need, too, and every image */
@@ -72,9 +78,12 @@ async function runSteps(places: SetupPlaces, options: SetupOptions, workDir: str
   };
   try {
     await run(first);
-    // Both wait for the network and for one processor each: together they take little longer than one.
-    const results = await Promise.allSettled([run(hostImage), run(images)]);
-    for (const result of results) if (result.status === 'rejected') throw result.reason;
+    const tasks = [...hostImage, ...images].map(({ name, after = [], work }) => ({
+      name,
+      after,
+      run: () => run([{ name, work }]),
+    }));
+    await runTasks(tasks, SIDE_BY_SIDE);
   } finally {
     progress.end();
   }
@@ -135,7 +144,8 @@ async function imageSteps(
   const images: Step[] = wanted
     .filter((candidate) => outdated.includes(candidate.name))
     .map((candidate) => ({
-      name: `building the image ${candidate.name}`,
+      name: stepName(candidate.name),
+      after: candidate.data.from === undefined ? [] : [stepName(candidate.data.from)],
       work: async (report) => {
         const builder = { dataDir, workDir, setupDir, archive, report, ...(signal ? { signal } : {}) };
         await buildImage(builder, candidate);
@@ -143,6 +153,10 @@ async function imageSteps(
       },
     }));
   return { hostImage, images };
+}
+
+function stepName(image: string): string {
+  return `building the image ${image}`;
 }
 
 /**
