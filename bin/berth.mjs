@@ -40,7 +40,8 @@ function checkNode() {
 
 function installPackages() {
   if (packagesAreInstalled()) return;
-  const quiet = ['--no-audit', '--no-fund', '--loglevel=error'];
+  // No package's own script is needed: what they would compile is optional, and takes a compiler and most of the time.
+  const quiet = ['--no-audit', '--no-fund', '--loglevel=error', '--ignore-scripts'];
   const what = 'installing npm packages';
   if (attempt(what, ['npm', 'ci', ...quiet]).ok) return;
   // npm ci refuses a lock file that lacks optional packages of other platforms; install goes by the same lock file.
