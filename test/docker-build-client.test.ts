@@ -94,6 +94,12 @@ for (const target of dockerTargets('build')) {
         expect(layers.length).toBeGreaterThan(4);
       });
 
+      it('does not take an image of another machine for the one that is asked for', async () => {
+        const { code, stderr } = await build('FROM --platform=linux/arm64 busybox\nRUN true');
+        expect(code).not.toBe(0);
+        expect(stderr).toMatch(/ERROR|error/);
+      });
+
       it('does again what a changed file, argument or --no-cache asks for, and nothing else', async () => {
         await build(DOCKERFILE, '--build-arg', `WHAT=${image}`);
         await writeFile(path.join(work, 'file'), `changed ${image}\n`);

@@ -3,6 +3,7 @@
 import type { ContainerParts } from '../container/parts.ts';
 import { NotFound } from '../errors.ts';
 import { layerLocation } from '../image/layer.ts';
+import { matchesPlatform, parsePlatform } from '../image/manifest.ts';
 import { type ImageSources, pullImage } from '../image/pull.ts';
 import { parseReference } from '../image/reference.ts';
 import { NO_CREDENTIALS } from '../registry/credentials.ts';
@@ -79,10 +80,12 @@ function isThere({ images }: ContainerParts, onDisk: ReadonlySet<string>, layer:
 function resolveImage(parts: ContainerParts, sources: ImageSources, request: BuildRequest): ResolveImage {
   return async (name, { platform, pulls, signal }) => {
     const reference = parseReference(name);
+    const wanted = parsePlatform(platform);
     const own = pulls ? undefined : parts.images.byReference(reference);
-    if (own) return { imageId: own.id, config: own.config };
+    if (own && matchesPlatform(wanted, own.config)) return { imageId: own.id, config: own.config };
     const shared = sources.catalogue.resolve(name);
-    if (shared) return { imageId: shared.id, config: shared.config, digest: shared.manifestDigest };
+    if (shared && matchesPlatform(wanted, shared.config))
+      return { imageId: shared.id, config: shared.config, digest: shared.manifestDigest };
     const found = await request.client.credentials(reference.domain, signal);
     const credentials = found
       ? { ...NO_CREDENTIALS, username: found.username, password: found.secret }
