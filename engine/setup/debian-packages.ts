@@ -34,7 +34,7 @@ export const TEST_PACKAGES: readonly string[] = [
 ];
 
 /** Used by tests when it is there, or can be had; never missed. */
-export const OPTIONAL_TEST_PACKAGES: readonly string[] = ['clang', 'libasan8'];
+export const OPTIONAL_TEST_PACKAGES: readonly string[] = ['clang', 'iperf3', 'libasan8'];
 
 /** Those of these packages that dpkg does not have installed. */
 export async function missingPackages(names: readonly string[]): Promise<string[]> {

@@ -1,10 +1,11 @@
 // A real registry (Debian's docker-registry) as an image that students would run: `registry:2`, made of the host's own files.
 
 import { existsSync } from 'node:fs';
-import { copyFile, mkdir, mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, rm } from 'node:fs/promises';
 import os from 'node:os';
 import path from 'node:path';
-import { type DockerCli, runCommand } from './docker.ts';
+import type { DockerCli } from './docker.ts';
+import { importProgram } from './program-image.ts';
 
 const PROGRAM = '/usr/bin/docker-registry';
 const CONFIG = `version: 0.1
@@ -25,31 +26,13 @@ export type ExtraFiles = Record<string, string>;
 
 /** Imports the image `name` into a daemon. Account of the file `/htpasswd` in there: ada, secret. */
 export async function importRegistry(docker: DockerCli, name: string, files: ExtraFiles = {}): Promise<void> {
-  const work = await mkdtemp(path.join(os.tmpdir(), 'berth-registry-'));
-  const root = path.join(work, 'root');
-  const put = async (file: string, write: (to: string) => Promise<void>) => {
-    const to = path.join(root, file);
-    await mkdir(path.dirname(to), { recursive: true });
-    await write(to);
-  };
-  try {
-    const libraries = (await runCommand(['ldd', PROGRAM])).stdout.matchAll(/(\/\S+) \(0x/g);
-    for (const [, file = ''] of [['', PROGRAM], ...libraries]) await put(file, (to) => copyFile(file, to));
-    for (const [file, text] of Object.entries({ '/etc/registry.yml': CONFIG, ...files })) {
-      await put(file, (to) => writeFile(to, text));
-    }
-    await mkdir(path.join(root, 'var/lib/registry'), { recursive: true });
-    await mkdir(path.join(root, 'tmp'));
-    const archive = path.join(work, 'registry.tar');
-    const packed = await runCommand(['tar', '-C', root, '-cf', archive, '.']);
-    if (packed.code !== 0) throw new Error(packed.stderr);
-    await docker.ok(
-      ...['import', '-c', 'ENTRYPOINT ["/usr/bin/docker-registry"]'],
-      ...['-c', 'CMD ["serve", "/etc/registry.yml"]', archive, name],
-    );
-  } finally {
-    await rm(work, { recursive: true, force: true });
-  }
+  await importProgram(docker, {
+    name,
+    program: PROGRAM,
+    files: { '/etc/registry.yml': CONFIG, ...files },
+    directories: ['/var/lib/registry'],
+    cmd: ['serve', '/etc/registry.yml'],
+  });
 }
 
 /** `ada` with the password `secret`, as htpasswd -B writes it. */
